@@ -1,0 +1,6 @@
+namespace SeekSharp.Cli;
+
+internal static class Program
+{
+    private static int Main() => 0;
+}
