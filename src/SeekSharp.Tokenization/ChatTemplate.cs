@@ -38,7 +38,7 @@ public sealed class ChatTemplate
     /// <returns>The prompt and its spans.</returns>
     /// <exception cref="TemplateException">As in <see cref="Render"/>.</exception>
     public RenderedPrompt RenderWithSpans(JsonElement variables, DateTimeOffset? now = null) =>
-        throw new TemplateException("rendering lands with the next change");
+        throw new TemplateException($"rendering of {Source.Length} characters lands with the next change");
 
     /// <summary>True when the template reads a variable of that name that it does not set itself, e.g. <c>tools</c> or <c>enable_thinking</c>.</summary>
     /// <param name="variable">A variable's name.</param>
