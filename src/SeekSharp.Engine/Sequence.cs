@@ -1,0 +1,83 @@
+namespace SeekSharp.Engine;
+
+/// <summary>Why an answer ended, with the API's names.</summary>
+internal enum FinishReason
+{
+    /// <summary>It has not ended.</summary>
+    None,
+    /// <summary>An end token, or whoever reads the text asked for the end (a stop string).</summary>
+    Stop,
+    /// <summary>The most tokens, or the context's end.</summary>
+    Length,
+    /// <summary>It was taken back.</summary>
+    Cancelled,
+}
+
+/// <summary>One text in the making: a prompt, the tokens after it, how far they are computed, and how they are chosen.</summary>
+internal sealed class Sequence
+{
+    private readonly List<int> _ids;
+    private readonly Queue<int> _forced = new();
+    private ulong[] _seen = [];
+
+    /// <param name="prompt">At least one id, each in the vocabulary.</param>
+    /// <param name="parameters">How tokens are chosen; checked here.</param>
+    /// <exception cref="EngineException">The prompt is empty, or a parameter out of range.</exception>
+    public Sequence(ReadOnlySpan<int> prompt, SamplingParams parameters)
+    {
+        if (prompt.IsEmpty) throw new EngineException("the prompt has no tokens");
+        Parameters = parameters.Validate();
+        PromptLength = prompt.Length;
+        _ids = new List<int>(prompt.Length + 256);
+        _ids.AddRange(prompt);
+    }
+
+    public SamplingParams Parameters { get; }
+    /// <summary>Tokens of the prompt.</summary>
+    public int PromptLength { get; }
+    /// <summary>Prompt and generated tokens.</summary>
+    public ReadOnlySpan<int> Ids => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_ids);
+    /// <summary>Generated tokens.</summary>
+    public ReadOnlySpan<int> Generated => Ids[PromptLength..];
+    /// <summary>Tokens whose keys and values are in the cache.</summary>
+    public int Computed { get; set; }
+    /// <summary>Tokens of the prompt that the cache held already.</summary>
+    public int CachedTokens { get; set; }
+    public FinishReason Finish { get; private set; }
+    public bool IsFinished => Finish != FinishReason.None;
+
+    /// <summary>The next tokens are these, whatever the logits say (the closing tag when a budget for thinking is spent).</summary>
+    public void Force(ReadOnlySpan<int> ids)
+    {
+        foreach (int id in ids) _forced.Enqueue(id);
+    }
+
+    /// <summary>Ends the sequence; the first reason stays.</summary>
+    public void End(FinishReason reason)
+    {
+        if (!IsFinished) Finish = reason;
+    }
+
+    internal bool TryTakeForced(out int id) => _forced.TryDequeue(out id);
+
+    /// <summary>Adds a generated token and ends the sequence where it was the last one.</summary>
+    internal void Append(int id, int contextLength)
+    {
+        _ids.Add(id);
+        if (_seen.Length > 0) _seen[id >> 6] |= 1UL << id;
+        if (Parameters.StopTokenIds.Contains(id)) End(FinishReason.Stop);
+        else if (_ids.Count - PromptLength >= (Parameters.MaxTokens ?? int.MaxValue) || _ids.Count > contextLength) End(FinishReason.Length);
+    }
+
+    /// <summary>Bit set of all ids in the sequence; empty when no penalty needs it.</summary>
+    internal ReadOnlySpan<ulong> Seen(int vocabularySize)
+    {
+        if (Parameters.RepeatPenalty == 1) return [];
+        if (_seen.Length == 0)
+        {
+            _seen = new ulong[(vocabularySize + 63) / 64];
+            foreach (int id in _ids) _seen[id >> 6] |= 1UL << id;
+        }
+        return _seen;
+    }
+}
