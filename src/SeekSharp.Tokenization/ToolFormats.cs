@@ -64,7 +64,7 @@ public static class ToolFormats
         if (shown != ToolFormat.DeepSeekV3) return shown ?? ToolFormat.None;
 
         // V3 and R1 write calls alike; R1 has its tags as tokens, or a template that opens its thinking.
-        bool thinks = vocabularyHas(Markers.ThinkOpen) || render is not null && Render(render, Conversation(null, null)) is { } prompt && ThinkTags.OpensThinking(prompt);
+        bool thinks = vocabularyHas(Markers.ThinkOpen) || render is not null && Render(render, Question) is { } prompt && ThinkTags.OpensThinking(prompt);
         return thinks ? ToolFormat.DeepSeekR1 : ToolFormat.DeepSeekV3;
     }
 
@@ -96,18 +96,15 @@ public static class ToolFormats
         }
     }
 
-    private static string Conversation(string? arguments, string? content)
-    {
-        string call = $$"""{"id": "call_123abc", "type": "function", "function": {"name": "{{ProbeCall}}", "arguments": {{arguments}}}}""";
-        string messages = arguments is null
-            ? """[{"role": "user", "content": "hi"}]"""
-            : $$"""[{"role": "user", "content": "hi"}, {"role": "assistant", "content": {{content}}, "tool_calls": [{{call}}]}]""";
-        string tools = arguments is null
-            ? "null"
-            : $$$"""[{"type": "function", "function": {"name": "{{{ProbeTool}}}", "description": "", "parameters": {"type": "object", "properties": {"a": {"type": "integer", "description": ""}}, "required": []}}}]""";
-        string generates = arguments is null ? "true" : "false";
-        return $$"""{"messages": {{messages}}, "tools": {{tools}}, "add_generation_prompt": {{generates}}, "bos_token": "", "eos_token": ""}""";
-    }
+    private const string Question = """{"messages": [{"role": "user", "content": "hi"}], "add_generation_prompt": true, "bos_token": "", "eos_token": ""}""";
+
+    /// <summary>A question and an answer with the probe call; both arguments are JSON.</summary>
+    private static string Conversation(string arguments, string content) => """
+        {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": CONTENT, "tool_calls":
+        [{"id": "call00001", "type": "function", "function": {"name": "CALL", "arguments": ARGUMENTS}}]}],
+        "tools": [{"type": "function", "function": {"name": "TOOL", "description": "", "parameters": {"type": "object", "properties": {}, "required": []}}}],
+        "bos_token": "", "eos_token": ""}
+        """.Replace("CALL", ProbeCall).Replace("TOOL", ProbeTool).Replace("ARGUMENTS", arguments).Replace("CONTENT", content);
 
     private static string Plain(string name) => name.ToLowerInvariant().Replace("-", "").Replace("_", "").Replace(".", "").Replace(" ", "");
 }
