@@ -1,0 +1,102 @@
+namespace SeekSharp.Kernels;
+
+/// <summary>
+/// Queries against a cache of keys and values. T queries of one sequence, N query heads, H key/value heads (N a multiple of H; query head n
+/// reads head n / (N/H)), D numbers of a key, E of a value.
+/// </summary>
+internal unsafe struct GroupedQueryArguments
+{
+    /// <summary>[T, N, D]</summary>
+    public float* Query;
+    /// <summary>From a token's queries to the next token's, in floats.</summary>
+    public int QueryStride;
+    /// <summary>One pointer for 64 tokens, from position 0 (<see cref="KvBlock"/>).</summary>
+    public byte** KeyBlocks;
+    /// <summary>As <see cref="KeyBlocks"/>.</summary>
+    public byte** ValueBlocks;
+    /// <summary>Format of the blocks.</summary>
+    public KvFormat Format;
+    /// <summary>T.</summary>
+    public int Tokens;
+    /// <summary>N.</summary>
+    public int Heads;
+    /// <summary>H.</summary>
+    public int KvHeads;
+    /// <summary>D.</summary>
+    public int KeyDim;
+    /// <summary>E.</summary>
+    public int ValueDim;
+    /// <summary>Position of the first query; query t sees positions 0 … Position + t, which are all written.</summary>
+    public int Position;
+    /// <summary>Multiplies every score.</summary>
+    public float Scale;
+    /// <summary>[T, N, E]</summary>
+    public float* Output;
+    /// <summary>From a token's result to the next token's, in floats.</summary>
+    public int OutputStride;
+}
+
+/// <summary>
+/// Absorbed multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1.2): one cached row [latent; rope] serves all heads as key, and
+/// its latent part as value. T queries of one sequence, N heads, L latent numbers, P rotated ones.
+/// </summary>
+internal unsafe struct LatentArguments
+{
+    /// <summary>[T, N, L + P]: queries already multiplied by W_UK, then their rotated part.</summary>
+    public float* Query;
+    /// <summary>From a token's queries to the next token's, in floats.</summary>
+    public int QueryStride;
+    /// <summary>One pointer for 64 tokens, from position 0: values of one head of L + P (<see cref="KvBlock"/>).</summary>
+    public byte** Blocks;
+    /// <summary>Format of the blocks.</summary>
+    public KvFormat Format;
+    /// <summary>T.</summary>
+    public int Tokens;
+    /// <summary>N.</summary>
+    public int Heads;
+    /// <summary>L.</summary>
+    public int LatentDim;
+    /// <summary>P.</summary>
+    public int RopeDim;
+    /// <summary>Position of the first query; query t sees positions 0 … Position + t, which are all written.</summary>
+    public int Position;
+    /// <summary>Multiplies every score.</summary>
+    public float Scale;
+    /// <summary>[T, N, L]: sums of latents; W_UV is the caller's.</summary>
+    public float* Output;
+    /// <summary>From a token's result to the next token's, in floats.</summary>
+    public int OutputStride;
+}
+
+/// <summary>
+/// Causal attention over blocks of 64 tokens: scores of a block, online softmax (arXiv 1805.02867) block by block from
+/// position 0, so that a query's result is the same bits whatever else is computed beside it.
+/// </summary>
+internal static unsafe class Attention
+{
+    /// <summary>Grouped-query attention; multi-head and multi-query are special cases.</summary>
+    public static void GroupedQuery(in GroupedQueryArguments a, KernelTable kernels, WorkerPool pool)
+    {
+        var work = new GroupedQueryWork { A = a };
+        pool.Run(a.Tokens * a.Heads, ref work);
+    }
+
+    /// <summary>Absorbed multi-head latent attention.</summary>
+    public static void Latent(in LatentArguments a, KernelTable kernels, WorkerPool pool)
+    {
+        var work = new LatentWork { A = a };
+        pool.Run(a.Tokens * a.Heads, ref work);
+    }
+
+    private struct GroupedQueryWork : IParallelWork
+    {
+        public GroupedQueryArguments A;
+        public void Run(int item, int worker) => PlainAttention.GroupedQuery(A, item / A.Heads, item % A.Heads);
+    }
+
+    private struct LatentWork : IParallelWork
+    {
+        public LatentArguments A;
+        public void Run(int item, int worker) => PlainAttention.Latent(A, item / A.Heads, item % A.Heads);
+    }
+}
