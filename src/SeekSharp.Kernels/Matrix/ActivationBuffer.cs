@@ -8,6 +8,7 @@ namespace SeekSharp.Kernels;
 internal sealed unsafe class ActivationBuffer(int cols) : IDisposable
 {
     private NativeBuffer? _own;
+    private int _forms; // which derived forms the rows have, as bits
 
     /// <summary>K.</summary>
     public int Cols { get; } = cols;
@@ -45,7 +46,10 @@ internal sealed unsafe class ActivationBuffer(int cols) : IDisposable
     }
 
     /// <summary>The rows hold other numbers than when a product last saw them.</summary>
-    public void Changed() { }
+    public void Changed() => _forms = 0;
+
+    /// <summary>Are derived forms at hand?</summary>
+    internal bool HasForms => _forms != 0;
 
     /// <summary>Row <paramref name="i"/>.</summary>
     public float* Row(int i) => Rows + (long)i * Stride;
