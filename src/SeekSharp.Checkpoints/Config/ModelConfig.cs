@@ -76,6 +76,38 @@ public sealed record ModelConfig
     /// <summary>Multi-token-prediction modules in the checkpoint.</summary>
     public int NumNextnPredictLayers { get; init; }
 
+    // Biases and stored quantization.
+
+    /// <summary>Attention's projections have biases (Qwen2: q, k and v only).</summary>
+    public bool AttentionBias { get; init; }
+    /// <summary>The feed-forward projections have biases (Llama).</summary>
+    public bool MlpBias { get; init; }
+    /// <summary><c>quant_method</c> of the file's weights (<c>fp8</c>); null for none.</summary>
+    public string? QuantizationMethod { get; init; }
+    /// <summary>Rows and columns of a block with one scale (<c>weight_block_size</c>); null for none.</summary>
+    public IReadOnlyList<int>? WeightBlockSize { get; init; }
+
+    // DeepSeek-V3.2's indexer and DeepSeek-V4: read for planning, not for running.
+
+    /// <summary>Heads of the indexer that chooses the tokens to attend to.</summary>
+    public int? IndexNHeads { get; init; }
+    /// <summary>Size of one of them.</summary>
+    public int? IndexHeadDim { get; init; }
+    /// <summary>Tokens (V4: compressed stretches) that it chooses.</summary>
+    public int? IndexTopk { get; init; }
+    /// <summary>V4: tokens that are attended to uncompressed.</summary>
+    public int? SlidingWindow { get; init; }
+    /// <summary>V4: for each layer, how many tokens one compressed entry stands for; 0 for none.</summary>
+    public IReadOnlyList<int> CompressRatios { get; init; } = [];
+    /// <summary>V4: groups of the output projection.</summary>
+    public int? OGroups { get; init; }
+    /// <summary>V4: rank of the output projection within a group.</summary>
+    public int? OLoraRank { get; init; }
+    /// <summary>V4: residual streams.</summary>
+    public int? HcMult { get; init; }
+    /// <summary>V4: first layers whose experts are chosen by a table of token ids.</summary>
+    public int? NumHashLayers { get; init; }
+
     /// <summary>True for models with multi-head latent attention.</summary>
     public bool IsLatentAttention => KvLoraRank > 0;
 }
@@ -87,6 +119,8 @@ public enum ScoringFunc
     Softmax,
     /// <summary>Sigmoid of each.</summary>
     Sigmoid,
+    /// <summary>V4: √softplus of each (planning only).</summary>
+    SqrtSoftplus,
 }
 
 /// <summary>How experts are chosen.</summary>

@@ -1,0 +1,83 @@
+using System.IO.MemoryMappedFiles;
+
+namespace SeekSharp.Checkpoints;
+
+/// <summary>
+/// The bytes of one file, mapped into memory and never copied: weights are read from here by address. A view over
+/// memory that somebody else owns serves tests which would otherwise write a hundred thousand files.
+/// </summary>
+internal sealed unsafe class FileImage : IDisposable
+{
+    private readonly MemoryMappedFile? _file;
+    private readonly MemoryMappedViewAccessor? _view;
+    private bool _released;
+
+    private FileImage(string path, nint address, long length, MemoryMappedFile? file, MemoryMappedViewAccessor? view)
+    {
+        Path = path;
+        Address = address;
+        Length = length;
+        _file = file;
+        _view = view;
+    }
+
+    /// <summary>The file's path as it was given, for messages.</summary>
+    public string Path { get; }
+
+    /// <summary>The file's name, for messages.</summary>
+    public string Name => System.IO.Path.GetFileName(Path);
+
+    /// <summary>Address of byte 0.</summary>
+    public nint Address { get; }
+
+    /// <summary>Bytes in the file.</summary>
+    public long Length { get; }
+
+    /// <summary>Maps a file of at least one byte.</summary>
+    /// <exception cref="CheckpointException">It is missing, empty, a folder, or cannot be read.</exception>
+    public static FileImage Open(string path)
+    {
+        MemoryMappedFile? file = null;
+        MemoryMappedViewAccessor? view = null;
+        try
+        {
+            var info = new FileInfo(path);
+            if (!info.Exists) throw new CheckpointException($"{path}: no such file");
+            long length = info.Length;
+            if (length == 0) throw new CheckpointException($"{path}: the file is empty");
+            using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+            view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+            byte* pointer = null;
+            view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
+            return new FileImage(path, (nint)(pointer + view.PointerOffset), length, file, view);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            view?.Dispose();
+            file?.Dispose();
+            throw new CheckpointException($"{path}: cannot be read ({OneLine(e.Message)})", e);
+        }
+    }
+
+    /// <summary>A view over memory that the caller keeps alive and in place.</summary>
+    public static FileImage OfMemory(string path, nint address, long length)
+    {
+        if (length == 0) throw new CheckpointException($"{path}: the file is empty");
+        return new FileImage(path, address, length, null, null);
+    }
+
+    /// <summary>A stretch of the file; the caller has checked that it lies within.</summary>
+    public ReadOnlySpan<byte> Span(long offset, int count) => new((byte*)Address + offset, count);
+
+    public void Dispose()
+    {
+        if (_released) return;
+        _released = true;
+        _view?.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view?.Dispose();
+        _file?.Dispose();
+    }
+
+    private static string OneLine(string message) => message.ReplaceLineEndings(" ");
+}
