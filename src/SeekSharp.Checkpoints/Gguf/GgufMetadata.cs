@@ -106,6 +106,24 @@ internal sealed class GgufMetadata
         return numbers;
     }
 
+    /// <summary>Where the given texts stand in an array of strings, in the array's order; reads the bytes in place.</summary>
+    public List<int> IndexesOf(string key, IReadOnlyList<string> texts)
+    {
+        if (!_values.TryGetValue(key, out GgufValue v) || v.Type != GgufValueType.Array || v.ElementType != GgufValueType.String) throw Wrong(key, "an array of strings", v);
+        byte[][] wanted = [.. texts.Select(Encoding.UTF8.GetBytes)];
+        var found = new List<int>();
+        long at = v.Offset;
+        for (int i = 0; i < v.Count; i++)
+        {
+            int length = (int)BinaryPrimitives.ReadUInt64LittleEndian(_image.Span(at, 8));
+            ReadOnlySpan<byte> text = _image.Span(at + 8, length);
+            foreach (byte[] w in wanted)
+                if (text.SequenceEqual(w)) found.Add(i);
+            at += 8 + length;
+        }
+        return found;
+    }
+
     /// <summary>One element of an array as the file has it: text for strings, a number otherwise; for listings and tests.</summary>
     public object GetElement(GgufValue array, long index)
     {

@@ -22,11 +22,11 @@ internal static class GgufTypes
     ];
 
     // Types that exist and are not read, so that the message can name them.
-    private static readonly Dictionary<uint, string> Foreign = new()
+    private static readonly Dictionary<uint, string> Foreign = new (uint Id, string Name)[]
     {
-        [4] = "Q4_2", [5] = "Q4_3", [9] = "Q8_1", [15] = "Q8_K", [31] = "Q4_0_4_4", [32] = "Q4_0_4_8", [33] = "Q4_0_8_8",
-        [34] = "TQ1_0", [35] = "TQ2_0", [36] = "IQ4_NL_4_4", [37] = "IQ4_NL_4_8", [38] = "IQ4_NL_8_8", [40] = "NVFP4",
-    };
+        (4, "Q4_2"), (5, "Q4_3"), (9, "Q8_1"), (15, "Q8_K"), (31, "Q4_0_4_4"), (32, "Q4_0_4_8"), (33, "Q4_0_8_8"),
+        (34, "TQ1_0"), (35, "TQ2_0"), (36, "IQ4_NL_4_4"), (37, "IQ4_NL_4_8"), (38, "IQ4_NL_8_8"), (40, "NVFP4"),
+    }.ToDictionary(f => f.Id, f => f.Name);
 
     private static readonly Dictionary<uint, NumberFormat> ById = Known.ToDictionary(k => k.Id, k => k.Format);
 
