@@ -1,3 +1,5 @@
+using SeekSharp.Tokenization;
+
 namespace SeekSharp.Checkpoints;
 
 /// <summary>
@@ -14,6 +16,7 @@ public sealed class ModelFolder : IDisposable
     private readonly ModelFiles _files;
     private readonly Lazy<Checkpoint?> _checkpoint;
     private readonly Lazy<ModelConfig?> _config;
+    private readonly Lazy<Tokenizer?> _tokenizer;
     private readonly Lazy<TokenizerConfig> _tokenizerConfig;
     private readonly Lazy<GenerationConfig> _generation;
     private readonly Lazy<(string? Default, string? ToolUse)> _templates;
@@ -25,6 +28,7 @@ public sealed class ModelFolder : IDisposable
         _checkpoint = new(OpenCheckpoint);
         _config = new(ReadConfig);
         _tokenizerConfig = new(() => files.TokenizerConfig is null ? TokenizerConfig.Empty : TokenizerConfig.Read(files.TokenizerConfig));
+        _tokenizer = new(LoadTokenizer);
         _generation = new(ReadGeneration);
         _templates = new(ReadTemplates);
     }
@@ -57,6 +61,11 @@ public sealed class ModelFolder : IDisposable
     /// <summary>The model's shape; null where there are only tokenizer files.</summary>
     /// <exception cref="CheckpointException">The config is broken, or of a kind that is not known.</exception>
     public ModelConfig? Config => _config.Value;
+
+    /// <summary>The tokenizer; null where there is none.</summary>
+    /// <exception cref="TokenizerException">Its file is broken.</exception>
+    /// <exception cref="CheckpointException">Its GGUF keys are broken.</exception>
+    public Tokenizer? Tokenizer => _tokenizer.Value;
 
     /// <summary>Source of the chat template (Jinja); null where there is none.</summary>
     /// <exception cref="CheckpointException">Its file cannot be read.</exception>
@@ -109,12 +118,18 @@ public sealed class ModelFolder : IDisposable
     private ModelConfig? ReadConfig() =>
         Checkpoint is GgufCheckpoint gguf ? GgufConfig.Read(gguf) : _files.Config is null ? null : HuggingFaceConfig.Read(_files.Config);
 
+    private Tokenizer? LoadTokenizer()
+    {
+        if (_files.Tokenizer is not null) return Tokenizer.FromFile(_files.Tokenizer);
+        return Metadata is GgufMetadata metadata && GgufVocabularyReader.Read(metadata) is GgufVocabulary vocabulary ? Tokenizer.FromVocabulary(vocabulary) : null;
+    }
+
     private GenerationConfig ReadGeneration()
     {
         if (Metadata is GgufMetadata metadata) return GenerationConfigReader.ReadGguf(metadata);
         var further = new List<int>();
         TokenizerConfig tokenizer = _tokenizerConfig.Value;
-        if (tokenizer.EosToken is string eos && tokenizer.IdOf(eos) is int id) further.Add(id);
+        if (tokenizer.EosToken is string eos && (tokenizer.IdOf(eos) ?? Tokenizer?.TokenToId(eos)) is int id) further.Add(id);
         return GenerationConfigReader.ReadFolder(_files.GenerationConfig, Config, further);
     }
 
