@@ -41,11 +41,10 @@ internal sealed unsafe class FileImage : IDisposable
         MemoryMappedViewAccessor? view = null;
         try
         {
-            var info = new FileInfo(path);
-            if (!info.Exists) throw new CheckpointException($"{path}: no such file");
-            long length = info.Length;
-            if (length == 0) throw new CheckpointException($"{path}: the file is empty");
+            if (!File.Exists(path)) throw new CheckpointException($"{path}: no such file");
             using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            long length = RandomAccess.GetLength(handle); // of what a symbolic link leads to; the hub's cache is made of them
+            if (length == 0) throw new CheckpointException($"{path}: the file is empty");
             file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
             view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
             byte* pointer = null;
