@@ -17,6 +17,8 @@ internal static class CommandLine
     {
         var root = new RootCommand("Run open reasoning models on this machine, in pure C#.");
         root.Subcommands.Add(InfoVerb.Create());
+        root.Subcommands.Add(ConvertVerb.Create());
+        root.Subcommands.Add(QuantizeVerb.Create());
         return root;
     }
 
