@@ -1,5 +1,4 @@
 using SeekSharp.Checkpoints;
-using SeekSharp.Tokenization;
 using Xunit;
 
 namespace SeekSharp.Tests.Checkpoints;
