@@ -45,10 +45,10 @@ internal static class ConfigLimits
         if (c.NRoutedExperts % c.NGroup != 0) throw Bad("n_group", $"expected a divisor of the {c.NRoutedExperts} experts", c.NGroup);
         if (c.TopkGroup > c.NGroup) throw Bad("topk_group", $"expected at most the {c.NGroup} groups", c.TopkGroup);
         int group = c.NRoutedExperts / c.NGroup;
-        if (c.NumExpertsPerTok > c.TopkGroup * group)
-            throw Bad("num_experts_per_tok", $"expected at most the {c.TopkGroup * group} experts of {c.TopkGroup} groups", c.NumExpertsPerTok);
         // A group's score is the sum of its two best: it needs two.
         if (c.TopkMethod == TopkMethod.NoAuxTc && c.NGroup > 1 && group < 2) throw Bad("n_group", "expected groups of at least two experts", c.NGroup);
+        if (c.NumExpertsPerTok > c.TopkGroup * group)
+            throw Bad("num_experts_per_tok", $"expected at most the {c.TopkGroup * group} experts of {c.TopkGroup} groups", c.NumExpertsPerTok);
         return c;
 
         CheckpointException Bad(string key, string expected, int found) => new($"{place}: {name(key)}: {expected}, found {found}");
