@@ -14,6 +14,8 @@ public sealed class ModelFolder : IDisposable
     private const long LargestTemplate = 8 << 20;
 
     private readonly ModelFiles _files;
+    private int _users = 1;
+    private bool _disposed;
     private readonly Lazy<Checkpoint?> _checkpoint;
     private readonly Lazy<ModelConfig?> _config;
     private readonly Lazy<Tokenizer?> _tokenizer;
@@ -106,10 +108,23 @@ public sealed class ModelFolder : IDisposable
         return checkpoint is GgufCheckpoint ? GgufWeights.Load(checkpoint, config, place) : HuggingFaceWeights.Load(checkpoint, config, place);
     }
 
-    /// <summary>Closes the mapped files; weights must not be used any more.</summary>
+    /// <summary>Closes the mapped files, at once or when the last model that reads from them is disposed.</summary>
     public void Dispose()
     {
-        if (_checkpoint.IsValueCreated) _checkpoint.Value?.Dispose();
+        if (!Interlocked.Exchange(ref _disposed, true)) Release();
+    }
+
+    /// <summary>Keeps the mapped files open until <see cref="Release"/>, whoever disposes the folder.</summary>
+    internal void Retain()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Interlocked.Increment(ref _users);
+    }
+
+    /// <summary>Undoes a <see cref="Retain"/>.</summary>
+    internal void Release()
+    {
+        if (Interlocked.Decrement(ref _users) == 0 && _checkpoint.IsValueCreated) _checkpoint.Value?.Dispose();
     }
 
     private Checkpoint? OpenCheckpoint() =>

@@ -82,6 +82,7 @@ internal static class GgufConfig
         ModelConfig model = common with
         {
             NumKeyValueHeads = common.NumAttentionHeads,
+            LatentNormEps = common.RmsNormEps,
             IntermediateSize = keys.RequiredWhole("feed_forward_length", 1, ConfigLimits.Intermediate),
             // llama.cpp takes 26 or 27 layers for "Lite"; what decides is whether queries are compressed.
             QLoraRank = checkpoint.Tensors.ContainsKey("blk.0.attn_q.weight") ? null : keys.RequiredWhole("attention.q_lora_rank", 1, ConfigLimits.Rank),

@@ -26,6 +26,8 @@ public sealed record ModelConfig
     public required int MaxPositionEmbeddings { get; init; }
     /// <summary>ε of RMSNorm.</summary>
     public required float RmsNormEps { get; init; }
+    /// <summary>ε of the norms of compressed queries and latents: Transformers has 1e-6 whatever <c>rms_norm_eps</c> says, llama.cpp the model's ε.</summary>
+    public float LatentNormEps { get; init; } = 1e-6f;
     /// <summary>Rotary embedding, every variant resolved.</summary>
     public required RopeConfig Rope { get; init; }
     /// <summary>The output matrix is the embedding.</summary>

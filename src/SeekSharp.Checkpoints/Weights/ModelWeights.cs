@@ -14,7 +14,7 @@ internal enum RopeLayout
 /// here, never inside a model. Matrices are views of the mapped file; vectors are copied as floats.
 /// H hidden, V vocabulary, I intermediate, E experts, N heads, D head size.
 /// </summary>
-internal sealed class ModelWeights
+internal sealed record ModelWeights
 {
     public required MatrixSource Embedding { get; init; }      // [V, H]
     public required MatrixSource Output { get; init; }         // [V, H]; the embedding itself where tied
@@ -27,7 +27,7 @@ internal sealed class ModelWeights
 }
 
 /// <summary>One decoder layer: norms, attention of one of two kinds, and a dense or expert feed-forward part.</summary>
-internal sealed class LayerWeights
+internal sealed record LayerWeights
 {
     public required float[] AttentionNorm { get; init; }       // [H]   input_layernorm
     public required float[] FeedForwardNorm { get; init; }     // [H]   post_attention_layernorm
@@ -38,7 +38,7 @@ internal sealed class LayerWeights
 }
 
 /// <summary>Grouped-query attention (Qwen2, Qwen3, Llama).</summary>
-internal sealed class GroupedQueryWeights
+internal sealed record GroupedQueryWeights
 {
     public required MatrixSource Q { get; init; }              // [N·D, H]
     public required MatrixSource K { get; init; }              // [N_kv·D, H]
@@ -53,7 +53,7 @@ internal sealed class GroupedQueryWeights
 }
 
 /// <summary>Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1).</summary>
-internal sealed class LatentAttentionWeights
+internal sealed record LatentAttentionWeights
 {
     public MatrixSource? QA { get; init; }                     // [q_lora, H]; null in "Lite" models
     public float[]? QANorm { get; init; }                      // [q_lora]
@@ -67,7 +67,7 @@ internal sealed class LatentAttentionWeights
 }
 
 /// <summary>down(silu(gate x) ⊙ (up x)).</summary>
-internal sealed class SwiGluWeights
+internal sealed record SwiGluWeights
 {
     public required MatrixSource Gate { get; init; }           // [I, H]
     public required MatrixSource Up { get; init; }             // [I, H]
@@ -78,7 +78,7 @@ internal sealed class SwiGluWeights
 }
 
 /// <summary>Router, routed experts and shared experts.</summary>
-internal sealed class MixtureOfExpertsWeights
+internal sealed record MixtureOfExpertsWeights
 {
     public required MatrixSource Router { get; init; }         // [E, H]
     public float[]? RouterBias { get; init; }                  // [E] e_score_correction_bias / exp_probs_b: in the choice only
@@ -87,7 +87,7 @@ internal sealed class MixtureOfExpertsWeights
 }
 
 /// <summary>One multi-token-prediction module (DeepSeek-V3, arXiv 2412.19437, section 2.2).</summary>
-internal sealed class MultiTokenPredictionWeights
+internal sealed record MultiTokenPredictionWeights
 {
     public required float[] EmbeddingNorm { get; init; }       // [H] enorm
     public required float[] HiddenNorm { get; init; }          // [H] hnorm
