@@ -1,0 +1,40 @@
+using SeekSharp.Checkpoints;
+using SeekSharp.Kernels;
+
+namespace SeekSharp.Models;
+
+/// <summary>down(silu(gate x) ⊙ up x) (arXiv 2002.05202): the feed-forward part of a dense layer. T tokens, H hidden, I intermediate.</summary>
+internal sealed unsafe class SwiGlu
+{
+    private readonly NativeArray<float> _gateOut, _upOut;
+    private readonly ActivationBuffer _inner; // [T, I]
+    private readonly Workspace _w;
+
+    public SwiGlu(SwiGluWeights weights, int hidden, long intermediate, WeightPacker packer, Workspace workspace)
+    {
+        Width = checked((int)intermediate);
+        _w = workspace;
+        Gate = packer.Pack(weights.Gate, intermediate, hidden, weights.GateBias);
+        Up = packer.Pack(weights.Up, intermediate, hidden, weights.UpBias);
+        Down = packer.Pack(weights.Down, hidden, intermediate, weights.DownBias);
+        _gateOut = workspace.Floats("gate");
+        _upOut = workspace.Floats("up");
+        _inner = workspace.Activations("inner", Width);
+    }
+
+    /// <summary>I.</summary>
+    public int Width { get; }
+    public Linear Gate { get; }
+    public Linear Up { get; }
+    public Linear Down { get; }
+
+    /// <summary>output[T, H] from input[T, H].</summary>
+    public void Run(ActivationBuffer input, int tokens, float* output, int outputStride)
+    {
+        float* gate = _gateOut.Get((long)tokens * Width), up = _upOut.Get((long)tokens * Width); // [T, I]
+        MatrixProduct.Run([Gate.Job(input, tokens, gate, Width), Up.Job(input, tokens, up, Width)], _w.Arithmetic, _w.Kernels, _w.Pool);
+        float* inner = _inner.Begin(tokens);
+        RowOperations.SwiGlu(gate, up, Width, inner, _inner.Stride, Width, tokens, _w);
+        Down.Run(_inner, tokens, output, outputStride, _w);
+    }
+}

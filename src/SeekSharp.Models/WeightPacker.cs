@@ -1,0 +1,114 @@
+using SeekSharp.Checkpoints;
+using SeekSharp.Kernels;
+
+namespace SeekSharp.Models;
+
+/// <summary>
+/// Takes matrices from the mapped file into packed memory, one after the other and each on all threads, checks every shape
+/// against the config (the kernels trust it), and tells how far it is. It owns what it packed.
+/// </summary>
+internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, bool exact, long totalBytes, IProgress<double>? progress) : IDisposable
+{
+    private readonly List<PackedMatrix> _packed = [];
+    private readonly Dictionary<nint, Linear> _shared = [];
+    private long _done;
+
+    /// <summary>Nothing may be rounded that the file holds in full.</summary>
+    public bool Exact { get; } = exact;
+
+    /// <summary>Bytes in memory.</summary>
+    public long Bytes => _packed.Sum(m => m.Bytes);
+
+    /// <summary>Packs a matrix [rows, cols].</summary>
+    /// <exception cref="CheckpointException">Another shape, or a format that no product takes.</exception>
+    public Linear Pack(MatrixSource source, long rows, long cols, float[]? bias = null)
+    {
+        Require(source, rows, cols);
+        WeightVector? vector = bias is null ? null : Vector(bias, rows, source.Name + " (bias)");
+        var linear = new Linear(Pack(source.Name, source.Format, rows, cols, source.Address, source.Scales), vector);
+        Advance(source.ByteLength);
+        return linear;
+    }
+
+    /// <summary>As <see cref="Pack(MatrixSource, long, long, float[])"/>, once for a matrix that several places use (a tied output).</summary>
+    public Linear PackShared(MatrixSource source, long rows, long cols)
+    {
+        if (!_shared.TryGetValue(source.Address, out Linear? linear)) _shared[source.Address] = linear = Pack(source, rows, cols);
+        return linear;
+    }
+
+    /// <summary>Packs a matrix of floats that was computed here, in a format that holds it.</summary>
+    public Linear PackFloats(string name, ReadOnlySpan<float> values, int rows, int cols, NumberFormat format)
+    {
+        if (format == NumberFormat.F32)
+        {
+            fixed (float* p = values) return new Linear(Pack(name, format, rows, cols, (nint)p, null), null);
+        }
+        var narrow = new ushort[values.Length];
+        for (int i = 0; i < narrow.Length; i++)
+            narrow[i] = format == NumberFormat.F16 ? BitConverter.HalfToUInt16Bits((Half)values[i]) : FloatFormats.ToBF16(values[i]);
+        fixed (ushort* p = narrow) return new Linear(Pack(name, format, rows, cols, (nint)p, null), null);
+    }
+
+    /// <summary>A vector of weights, its length checked.</summary>
+    public static WeightVector Vector(float[] values, long length, string name)
+        => values.Length == length ? new WeightVector(values) : throw new CheckpointException($"{name}: expected {length} values, found {values.Length}");
+
+    /// <summary>Throws unless the source has this shape.</summary>
+    public static void Require(MatrixSource source, long rows, long cols)
+    {
+        if (source.Rows != rows || source.Cols != cols)
+            throw new CheckpointException($"{source.Name}: expected [{rows}, {cols}], found [{source.Rows}, {source.Cols}]");
+        long scales = checked((rows + 127) / 128 * ((cols + 127) / 128));
+        if (source.Scales is not null && source.Scales.Length != scales)
+            throw new CheckpointException($"{source.Name}: expected {scales} block scales, found {source.Scales.Length}");
+    }
+
+    /// <summary>Bytes of all matrices that a model packs, for progress.</summary>
+    public static long TotalBytes(ModelWeights weights)
+    {
+        long sum = weights.Output.ByteLength;
+        foreach (LayerWeights layer in weights.Layers.Concat(weights.MultiTokenPrediction.Select(m => m.Layer)))
+        {
+            if (layer.GroupedQuery is { } g) Add(g.Q, g.K, g.V, g.O);
+            if (layer.Latent is { } l) Add([l.QA, l.QB, l.KvA, l.KvB, .. l.KB ?? [], .. l.VB ?? [], l.O]);
+            if (layer.Dense is { } d) Add(d.Gate, d.Up, d.Down);
+            if (layer.Experts is not { } m) continue;
+            Add(m.Router, m.Shared?.Gate, m.Shared?.Up, m.Shared?.Down);
+            foreach (SwiGluWeights expert in m.Experts) Add(expert.Gate, expert.Up, expert.Down);
+        }
+        return sum;
+
+        void Add(params ReadOnlySpan<MatrixSource?> sources)
+        {
+            foreach (MatrixSource? source in sources) sum += source?.ByteLength ?? 0;
+        }
+    }
+
+    /// <summary>Counts bytes of the file as done.</summary>
+    public void Advance(long bytes)
+    {
+        _done += bytes;
+        progress?.Report(totalBytes == 0 ? 1 : Math.Min(1, (double)_done / totalBytes));
+    }
+
+    private PackedMatrix Pack(string name, NumberFormat format, long rows, long cols, nint address, float[]? scales)
+    {
+        try
+        {
+            PackedMatrix matrix = PackedMatrix.Pack(format, rows, cols, address, scales, kernels, pool);
+            _packed.Add(matrix);
+            return matrix;
+        }
+        catch (KernelException e)
+        {
+            throw new CheckpointException($"{name}: {e.Message}", e);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (PackedMatrix matrix in _packed) matrix.Dispose();
+        _packed.Clear();
+    }
+}
