@@ -16,6 +16,9 @@ internal static class CommandLine
     private static RootCommand CreateRoot()
     {
         var root = new RootCommand("Run open reasoning models on this machine, in pure C#.");
+        root.Subcommands.Add(PullVerb.Create());
+        root.Subcommands.Add(ListVerb.Create());
+        root.Subcommands.Add(RmVerb.Create());
         root.Subcommands.Add(InfoVerb.Create());
         root.Subcommands.Add(ConvertVerb.Create());
         root.Subcommands.Add(QuantizeVerb.Create());
@@ -70,7 +73,7 @@ internal static class CommandLine
             case CliException cli:
                 Fail(cli.ExitCode == 2 ? $"{cli.Message}; see seeksharp --help" : cli.Message);
                 return cli.ExitCode;
-            case CheckpointException or IOException or UnauthorizedAccessException:
+            case CheckpointException or HubException or IOException or UnauthorizedAccessException:
                 Fail(e.Message);
                 return 1;
             case OutOfMemoryException:

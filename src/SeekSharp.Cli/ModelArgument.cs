@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SeekSharp.Cli.Pull;
 
 namespace SeekSharp.Cli;
 
@@ -11,10 +12,6 @@ internal static class ModelArgument
         HelpName = "MODEL",
     };
 
-    /// <summary>The path that MODEL names: an existing file or folder wins over a pulled model's name.</summary>
-    public static string Resolve(string model)
-    {
-        if (File.Exists(model) || Directory.Exists(model)) return model;
-        throw new CliException($"{model}: no such file or folder");
-    }
+    /// <summary>The path that MODEL names: an existing file or folder, else a pulled model's, which is pulled now if need be.</summary>
+    public static string Resolve(string model) => PulledModels.Resolve(model);
 }

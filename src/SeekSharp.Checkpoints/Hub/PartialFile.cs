@@ -74,7 +74,7 @@ internal sealed class PartialFile : IDisposable
         {
             _done[chunk] += bytes.Length;
             _unsaved += bytes.Length;
-            if (_unsaved >= 32 << 20) SaveState();
+            if (_unsaved >= 8 << 20) SaveState();
         }
     }
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text;
-using System.Text.Json.Nodes;
 using SeekSharp.Checkpoints;
 using Xunit;
 
