@@ -5,7 +5,7 @@ namespace SeekSharp.Kernels;
 /// by all that follow. Everything about a row depends on that row alone (batch invariance).
 /// </summary>
 /// <param name="cols">K.</param>
-internal sealed unsafe class ActivationBuffer(int cols) : IDisposable
+internal sealed unsafe partial class ActivationBuffer(int cols) : IDisposable
 {
     private NativeBuffer? _own;
     private int _forms; // which derived forms the rows have, as bits
@@ -48,14 +48,12 @@ internal sealed unsafe class ActivationBuffer(int cols) : IDisposable
     /// <summary>The rows hold other numbers than when a product last saw them.</summary>
     public void Changed() => _forms = 0;
 
-    /// <summary>Are derived forms at hand?</summary>
-    internal bool HasForms => _forms != 0;
-
     /// <summary>Row <paramref name="i"/>.</summary>
     public float* Row(int i) => Rows + (long)i * Stride;
 
     public void Dispose()
     {
         _own?.Dispose();
+        foreach (NativeBuffer? form in _derived) form?.Dispose();
     }
 }

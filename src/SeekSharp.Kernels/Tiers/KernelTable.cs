@@ -14,7 +14,11 @@ internal sealed unsafe partial class KernelTable
     private static readonly KernelTable?[] Tables = new KernelTable?[4];
     private static KernelTable? s_current;
 
-    private KernelTable(KernelTier tier) => Tier = tier;
+    private KernelTable(KernelTier tier)
+    {
+        Tier = tier;
+        Fill();
+    }
 
     /// <summary>The tier that runs.</summary>
     public KernelTier Tier { get; }

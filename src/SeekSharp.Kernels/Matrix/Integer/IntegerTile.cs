@@ -1,0 +1,335 @@
+using System.Runtime.CompilerServices;
+
+namespace SeekSharp.Kernels;
+
+/// <summary>
+/// Products of int8 activations and a chunk of a panel. For each block of 32 inputs: an exact integer I = Σ sub · Σ code · x, then in fp32
+/// acc = fma(I, d · scale of the activations, acc), and where the format has minima acc = fma(min, sum of the activations, acc). Blocks in order:
+/// the result of a row depends on nothing else. The rows of a tile are written out, since only locals live in registers.
+/// a, b: sums of outputs row … and row + 16 …; t, u: their integers; s, v: their 16-bit (or partial) sums.
+/// </summary>
+internal static unsafe class IntegerTile<S, F, I, T, Src>
+    where S : struct, ISimd<F, I>
+    where F : struct
+    where I : struct
+    where T : struct, IIntegerFormat<F, I>
+    where Src : struct, ITileSource<F, I>
+{
+    /// <summary>Unsigned codes, 1 row of activations; sums are added to acc [1][32].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void OneUnsigned(byte* chunk, int blocks, byte* x0, float* acc)
+    {
+        for (int pair = 0; pair < 16 / S.Count; pair++)
+        {
+            int row = pair * S.Count;
+            float* y = acc + row;
+            F a0 = S.Load(y + 0), b0 = S.Load(y + 16);
+            for (int block = 0; block < blocks; block++)
+            {
+                Src.Locate(chunk, block, out byte* record, out byte* codes, out int part);
+                byte* r0 = x0 + (long)block * ActivationForms.UnsignedBytes;
+                I t0 = S.Set(0), u0 = S.Set(0);
+                for (int run = 0; run < T.Runs; run++)
+                {
+                    int meta = T.Runs == 1 ? ActivationForms.PairsOfBlock : ActivationForms.PairsOfHalf + 4 * run;
+                    I s0 = T.Zero == 0 ? S.Set(0) : S.Multiply16(S.Set(*(int*)(r0 + meta)), S.Set((-T.Zero & 0xFFFF) * 0x10001)), v0 = s0;
+                    for (int i = 0; i < 8 / T.Runs; i++)
+                    {
+                        int quad = run * 4 + i;
+                        Src.Codes(codes, quad, pair, out I low, out I high);
+                        I q0 = S.Set(*(int*)(r0 + 4 * quad));
+                        s0 = S.Add16(s0, S.DotBytes(low, q0));
+                        v0 = S.Add16(v0, S.DotBytes(high, q0));
+                    }
+                    I m = T.HasSub ? Src.Sub(record, part + run, row) : S.Set(0x10001), n = T.HasSub ? Src.Sub(record, part + run, row + 16) : S.Set(0x10001);
+                    t0 = run == 0 ? S.DotPairs(s0, m) : S.Add(t0, S.DotPairs(s0, m));
+                    u0 = run == 0 ? S.DotPairs(v0, n) : S.Add(u0, S.DotPairs(v0, n));
+                }
+                F d = Src.Scale(record, row), e = Src.Scale(record, row + 16);
+                F f0 = S.Set(*(float*)(r0 + ActivationForms.Scale));
+                a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
+                b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
+                if (T.HasMin)
+                {
+                    F m = Src.Min(record, part, row), n = Src.Min(record, part, row + 16);
+                    int meta = T.TwoMins ? ActivationForms.SumOfHalf : ActivationForms.SumOfBlock;
+                    F g0 = S.Set(*(float*)(r0 + meta));
+                    a0 = S.Fma(m, g0, a0);
+                    b0 = S.Fma(n, g0, b0);
+                    if (T.TwoMins)
+                    {
+                        m = Src.Min(record, part + 1, row);
+                        n = Src.Min(record, part + 1, row + 16);
+                        g0 = S.Set(*(float*)(r0 + meta + 4));
+                        a0 = S.Fma(m, g0, a0);
+                        b0 = S.Fma(n, g0, b0);
+                    }
+                }
+            }
+            S.Store(y + 0, a0);
+            S.Store(y + 16, b0);
+        }
+    }
+
+    /// <summary>Signed codes, 1 row of activations; sums are added to acc [1][32].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void OneSigned(byte* chunk, int blocks, byte* x0, float* acc)
+    {
+        for (int pair = 0; pair < 16 / S.Count; pair++)
+        {
+            int row = pair * S.Count;
+            float* y = acc + row;
+            F a0 = S.Load(y + 0), b0 = S.Load(y + 16);
+            for (int block = 0; block < blocks; block++)
+            {
+                Src.Locate(chunk, block, out byte* record, out byte* codes, out int part);
+                byte* r0 = x0 + (long)block * ActivationForms.SignedBytes;
+                I t0 = S.Set(0), u0 = S.Set(0);
+                for (int run = 0; run < T.Runs; run++)
+                {
+                    I s0 = S.Set(0), v0 = S.Set(0);
+                    for (int i = 0; i < 8 / T.Runs; i++)
+                    {
+                        int quad = run * 4 + i;
+                        Src.SignedCodes(codes, quad, pair, out I lowEven, out I lowOdd, out I highEven, out I highOdd);
+                        I e0 = S.Set(*(int*)(r0 + 4 * quad)), o0 = S.Set(*(int*)(r0 + 32 + 4 * quad));
+                        s0 = S.Add(s0, S.DotPairs(lowEven, e0));
+                        v0 = S.Add(v0, S.DotPairs(highEven, e0));
+                        s0 = S.Add(s0, S.DotPairs(lowOdd, o0));
+                        v0 = S.Add(v0, S.DotPairs(highOdd, o0));
+                    }
+                    if (T.HasSub)
+                    {
+                        I m = Src.Sub(record, part + run, row), n = Src.Sub(record, part + run, row + 16);
+                        s0 = S.Multiply(s0, m);
+                        v0 = S.Multiply(v0, n);
+                    }
+                    t0 = T.Runs == 1 ? s0 : S.Add(t0, s0);
+                    u0 = T.Runs == 1 ? v0 : S.Add(u0, v0);
+                }
+                F d = Src.Scale(record, row), e = Src.Scale(record, row + 16);
+                F f0 = S.Set(*(float*)(r0 + 32 + ActivationForms.Scale));
+                a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
+                b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
+            }
+            S.Store(y + 0, a0);
+            S.Store(y + 16, b0);
+        }
+    }
+
+    /// <summary>Unsigned codes, 4 rows of activations; sums are added to acc [4][32].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void FourUnsigned(byte* chunk, int blocks, byte* x0, byte* x1, byte* x2, byte* x3, float* acc)
+    {
+        for (int pair = 0; pair < 16 / S.Count; pair++)
+        {
+            int row = pair * S.Count;
+            float* y = acc + row;
+            F a0 = S.Load(y + 0), b0 = S.Load(y + 16);
+            F a1 = S.Load(y + 32), b1 = S.Load(y + 48);
+            F a2 = S.Load(y + 64), b2 = S.Load(y + 80);
+            F a3 = S.Load(y + 96), b3 = S.Load(y + 112);
+            for (int block = 0; block < blocks; block++)
+            {
+                Src.Locate(chunk, block, out byte* record, out byte* codes, out int part);
+                byte* r0 = x0 + (long)block * ActivationForms.UnsignedBytes;
+                byte* r1 = x1 + (long)block * ActivationForms.UnsignedBytes;
+                byte* r2 = x2 + (long)block * ActivationForms.UnsignedBytes;
+                byte* r3 = x3 + (long)block * ActivationForms.UnsignedBytes;
+                I t0 = S.Set(0), u0 = S.Set(0);
+                I t1 = S.Set(0), u1 = S.Set(0);
+                I t2 = S.Set(0), u2 = S.Set(0);
+                I t3 = S.Set(0), u3 = S.Set(0);
+                for (int run = 0; run < T.Runs; run++)
+                {
+                    int meta = T.Runs == 1 ? ActivationForms.PairsOfBlock : ActivationForms.PairsOfHalf + 4 * run;
+                    I s0 = T.Zero == 0 ? S.Set(0) : S.Multiply16(S.Set(*(int*)(r0 + meta)), S.Set((-T.Zero & 0xFFFF) * 0x10001)), v0 = s0;
+                    I s1 = T.Zero == 0 ? S.Set(0) : S.Multiply16(S.Set(*(int*)(r1 + meta)), S.Set((-T.Zero & 0xFFFF) * 0x10001)), v1 = s1;
+                    I s2 = T.Zero == 0 ? S.Set(0) : S.Multiply16(S.Set(*(int*)(r2 + meta)), S.Set((-T.Zero & 0xFFFF) * 0x10001)), v2 = s2;
+                    I s3 = T.Zero == 0 ? S.Set(0) : S.Multiply16(S.Set(*(int*)(r3 + meta)), S.Set((-T.Zero & 0xFFFF) * 0x10001)), v3 = s3;
+                    for (int i = 0; i < 8 / T.Runs; i++)
+                    {
+                        int quad = run * 4 + i;
+                        Src.Codes(codes, quad, pair, out I low, out I high);
+                        I q0 = S.Set(*(int*)(r0 + 4 * quad));
+                        s0 = S.Add16(s0, S.DotBytes(low, q0));
+                        v0 = S.Add16(v0, S.DotBytes(high, q0));
+                        I q1 = S.Set(*(int*)(r1 + 4 * quad));
+                        s1 = S.Add16(s1, S.DotBytes(low, q1));
+                        v1 = S.Add16(v1, S.DotBytes(high, q1));
+                        I q2 = S.Set(*(int*)(r2 + 4 * quad));
+                        s2 = S.Add16(s2, S.DotBytes(low, q2));
+                        v2 = S.Add16(v2, S.DotBytes(high, q2));
+                        I q3 = S.Set(*(int*)(r3 + 4 * quad));
+                        s3 = S.Add16(s3, S.DotBytes(low, q3));
+                        v3 = S.Add16(v3, S.DotBytes(high, q3));
+                    }
+                    I m = T.HasSub ? Src.Sub(record, part + run, row) : S.Set(0x10001), n = T.HasSub ? Src.Sub(record, part + run, row + 16) : S.Set(0x10001);
+                    t0 = run == 0 ? S.DotPairs(s0, m) : S.Add(t0, S.DotPairs(s0, m));
+                    u0 = run == 0 ? S.DotPairs(v0, n) : S.Add(u0, S.DotPairs(v0, n));
+                    t1 = run == 0 ? S.DotPairs(s1, m) : S.Add(t1, S.DotPairs(s1, m));
+                    u1 = run == 0 ? S.DotPairs(v1, n) : S.Add(u1, S.DotPairs(v1, n));
+                    t2 = run == 0 ? S.DotPairs(s2, m) : S.Add(t2, S.DotPairs(s2, m));
+                    u2 = run == 0 ? S.DotPairs(v2, n) : S.Add(u2, S.DotPairs(v2, n));
+                    t3 = run == 0 ? S.DotPairs(s3, m) : S.Add(t3, S.DotPairs(s3, m));
+                    u3 = run == 0 ? S.DotPairs(v3, n) : S.Add(u3, S.DotPairs(v3, n));
+                }
+                F d = Src.Scale(record, row), e = Src.Scale(record, row + 16);
+                F f0 = S.Set(*(float*)(r0 + ActivationForms.Scale));
+                a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
+                b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
+                F f1 = S.Set(*(float*)(r1 + ActivationForms.Scale));
+                a1 = S.Fma(S.ToFloat(t1), S.Multiply(d, f1), a1);
+                b1 = S.Fma(S.ToFloat(u1), S.Multiply(e, f1), b1);
+                F f2 = S.Set(*(float*)(r2 + ActivationForms.Scale));
+                a2 = S.Fma(S.ToFloat(t2), S.Multiply(d, f2), a2);
+                b2 = S.Fma(S.ToFloat(u2), S.Multiply(e, f2), b2);
+                F f3 = S.Set(*(float*)(r3 + ActivationForms.Scale));
+                a3 = S.Fma(S.ToFloat(t3), S.Multiply(d, f3), a3);
+                b3 = S.Fma(S.ToFloat(u3), S.Multiply(e, f3), b3);
+                if (T.HasMin)
+                {
+                    F m = Src.Min(record, part, row), n = Src.Min(record, part, row + 16);
+                    int meta = T.TwoMins ? ActivationForms.SumOfHalf : ActivationForms.SumOfBlock;
+                    F g0 = S.Set(*(float*)(r0 + meta));
+                    a0 = S.Fma(m, g0, a0);
+                    b0 = S.Fma(n, g0, b0);
+                    F g1 = S.Set(*(float*)(r1 + meta));
+                    a1 = S.Fma(m, g1, a1);
+                    b1 = S.Fma(n, g1, b1);
+                    F g2 = S.Set(*(float*)(r2 + meta));
+                    a2 = S.Fma(m, g2, a2);
+                    b2 = S.Fma(n, g2, b2);
+                    F g3 = S.Set(*(float*)(r3 + meta));
+                    a3 = S.Fma(m, g3, a3);
+                    b3 = S.Fma(n, g3, b3);
+                    if (T.TwoMins)
+                    {
+                        m = Src.Min(record, part + 1, row);
+                        n = Src.Min(record, part + 1, row + 16);
+                        g0 = S.Set(*(float*)(r0 + meta + 4));
+                        a0 = S.Fma(m, g0, a0);
+                        b0 = S.Fma(n, g0, b0);
+                        g1 = S.Set(*(float*)(r1 + meta + 4));
+                        a1 = S.Fma(m, g1, a1);
+                        b1 = S.Fma(n, g1, b1);
+                        g2 = S.Set(*(float*)(r2 + meta + 4));
+                        a2 = S.Fma(m, g2, a2);
+                        b2 = S.Fma(n, g2, b2);
+                        g3 = S.Set(*(float*)(r3 + meta + 4));
+                        a3 = S.Fma(m, g3, a3);
+                        b3 = S.Fma(n, g3, b3);
+                    }
+                }
+            }
+            S.Store(y + 0, a0);
+            S.Store(y + 16, b0);
+            S.Store(y + 32, a1);
+            S.Store(y + 48, b1);
+            S.Store(y + 64, a2);
+            S.Store(y + 80, b2);
+            S.Store(y + 96, a3);
+            S.Store(y + 112, b3);
+        }
+    }
+
+    /// <summary>Signed codes, 4 rows of activations; sums are added to acc [4][32].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void FourSigned(byte* chunk, int blocks, byte* x0, byte* x1, byte* x2, byte* x3, float* acc)
+    {
+        for (int pair = 0; pair < 16 / S.Count; pair++)
+        {
+            int row = pair * S.Count;
+            float* y = acc + row;
+            F a0 = S.Load(y + 0), b0 = S.Load(y + 16);
+            F a1 = S.Load(y + 32), b1 = S.Load(y + 48);
+            F a2 = S.Load(y + 64), b2 = S.Load(y + 80);
+            F a3 = S.Load(y + 96), b3 = S.Load(y + 112);
+            for (int block = 0; block < blocks; block++)
+            {
+                Src.Locate(chunk, block, out byte* record, out byte* codes, out int part);
+                byte* r0 = x0 + (long)block * ActivationForms.SignedBytes;
+                byte* r1 = x1 + (long)block * ActivationForms.SignedBytes;
+                byte* r2 = x2 + (long)block * ActivationForms.SignedBytes;
+                byte* r3 = x3 + (long)block * ActivationForms.SignedBytes;
+                I t0 = S.Set(0), u0 = S.Set(0);
+                I t1 = S.Set(0), u1 = S.Set(0);
+                I t2 = S.Set(0), u2 = S.Set(0);
+                I t3 = S.Set(0), u3 = S.Set(0);
+                for (int run = 0; run < T.Runs; run++)
+                {
+                    I s0 = S.Set(0), v0 = S.Set(0);
+                    I s1 = S.Set(0), v1 = S.Set(0);
+                    I s2 = S.Set(0), v2 = S.Set(0);
+                    I s3 = S.Set(0), v3 = S.Set(0);
+                    for (int i = 0; i < 8 / T.Runs; i++)
+                    {
+                        int quad = run * 4 + i;
+                        Src.SignedCodes(codes, quad, pair, out I lowEven, out I lowOdd, out I highEven, out I highOdd);
+                        I e0 = S.Set(*(int*)(r0 + 4 * quad)), o0 = S.Set(*(int*)(r0 + 32 + 4 * quad));
+                        s0 = S.Add(s0, S.DotPairs(lowEven, e0));
+                        v0 = S.Add(v0, S.DotPairs(highEven, e0));
+                        s0 = S.Add(s0, S.DotPairs(lowOdd, o0));
+                        v0 = S.Add(v0, S.DotPairs(highOdd, o0));
+                        I e1 = S.Set(*(int*)(r1 + 4 * quad)), o1 = S.Set(*(int*)(r1 + 32 + 4 * quad));
+                        s1 = S.Add(s1, S.DotPairs(lowEven, e1));
+                        v1 = S.Add(v1, S.DotPairs(highEven, e1));
+                        s1 = S.Add(s1, S.DotPairs(lowOdd, o1));
+                        v1 = S.Add(v1, S.DotPairs(highOdd, o1));
+                        I e2 = S.Set(*(int*)(r2 + 4 * quad)), o2 = S.Set(*(int*)(r2 + 32 + 4 * quad));
+                        s2 = S.Add(s2, S.DotPairs(lowEven, e2));
+                        v2 = S.Add(v2, S.DotPairs(highEven, e2));
+                        s2 = S.Add(s2, S.DotPairs(lowOdd, o2));
+                        v2 = S.Add(v2, S.DotPairs(highOdd, o2));
+                        I e3 = S.Set(*(int*)(r3 + 4 * quad)), o3 = S.Set(*(int*)(r3 + 32 + 4 * quad));
+                        s3 = S.Add(s3, S.DotPairs(lowEven, e3));
+                        v3 = S.Add(v3, S.DotPairs(highEven, e3));
+                        s3 = S.Add(s3, S.DotPairs(lowOdd, o3));
+                        v3 = S.Add(v3, S.DotPairs(highOdd, o3));
+                    }
+                    if (T.HasSub)
+                    {
+                        I m = Src.Sub(record, part + run, row), n = Src.Sub(record, part + run, row + 16);
+                        s0 = S.Multiply(s0, m);
+                        v0 = S.Multiply(v0, n);
+                        s1 = S.Multiply(s1, m);
+                        v1 = S.Multiply(v1, n);
+                        s2 = S.Multiply(s2, m);
+                        v2 = S.Multiply(v2, n);
+                        s3 = S.Multiply(s3, m);
+                        v3 = S.Multiply(v3, n);
+                    }
+                    t0 = T.Runs == 1 ? s0 : S.Add(t0, s0);
+                    u0 = T.Runs == 1 ? v0 : S.Add(u0, v0);
+                    t1 = T.Runs == 1 ? s1 : S.Add(t1, s1);
+                    u1 = T.Runs == 1 ? v1 : S.Add(u1, v1);
+                    t2 = T.Runs == 1 ? s2 : S.Add(t2, s2);
+                    u2 = T.Runs == 1 ? v2 : S.Add(u2, v2);
+                    t3 = T.Runs == 1 ? s3 : S.Add(t3, s3);
+                    u3 = T.Runs == 1 ? v3 : S.Add(u3, v3);
+                }
+                F d = Src.Scale(record, row), e = Src.Scale(record, row + 16);
+                F f0 = S.Set(*(float*)(r0 + 32 + ActivationForms.Scale));
+                a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
+                b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
+                F f1 = S.Set(*(float*)(r1 + 32 + ActivationForms.Scale));
+                a1 = S.Fma(S.ToFloat(t1), S.Multiply(d, f1), a1);
+                b1 = S.Fma(S.ToFloat(u1), S.Multiply(e, f1), b1);
+                F f2 = S.Set(*(float*)(r2 + 32 + ActivationForms.Scale));
+                a2 = S.Fma(S.ToFloat(t2), S.Multiply(d, f2), a2);
+                b2 = S.Fma(S.ToFloat(u2), S.Multiply(e, f2), b2);
+                F f3 = S.Set(*(float*)(r3 + 32 + ActivationForms.Scale));
+                a3 = S.Fma(S.ToFloat(t3), S.Multiply(d, f3), a3);
+                b3 = S.Fma(S.ToFloat(u3), S.Multiply(e, f3), b3);
+            }
+            S.Store(y + 0, a0);
+            S.Store(y + 16, b0);
+            S.Store(y + 32, a1);
+            S.Store(y + 48, b1);
+            S.Store(y + 64, a2);
+            S.Store(y + 80, b2);
+            S.Store(y + 96, a3);
+            S.Store(y + 112, b3);
+        }
+    }
+}

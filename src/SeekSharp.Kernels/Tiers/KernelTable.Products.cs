@@ -1,0 +1,93 @@
+using System.Runtime.Intrinsics;
+
+namespace SeekSharp.Kernels;
+
+internal sealed unsafe partial class KernelTable
+{
+    private const int Formats = (int)NumberFormat.MXFP4 + 1;
+
+    // Function pointers cannot be array elements of a typed array of their own; nint they are, cast at the call.
+    private readonly nint[] _products = new nint[Formats];
+    private readonly nint[] _floats = new nint[Formats];
+
+    /// <summary>Rows of activations × one panel: (arguments, panel, first row, rows, scratch).</summary>
+    public delegate*<PanelArguments*, int, int, int, byte*, void> Product(NumberFormat format)
+        => (delegate*<PanelArguments*, int, int, int, byte*, void>)_products[(int)format];
+
+    /// <summary>Dequantizes a piece of a panel: (arguments, panel, k0, count, result [count][32], scratch).</summary>
+    public delegate*<PanelArguments*, int, int, int, float*, byte*, void> Floats(NumberFormat format)
+        => (delegate*<PanelArguments*, int, int, int, float*, byte*, void>)_floats[(int)format];
+
+    /// <summary>As <see cref="Product"/>, in <see cref="Arithmetic.Exact"/>.</summary>
+    public delegate*<PanelArguments*, int, int, int, byte*, delegate*<PanelArguments*, int, int, int, float*, byte*, void>, void> ExactProduct { get; private set; }
+
+    /// <summary>Quantizes a row of activations: (row, cols, result, signed form).</summary>
+    public delegate*<float*, int, byte*, int, void> Quantize { get; private set; }
+
+    private void Fill()
+    {
+        switch (Tier)
+        {
+            case KernelTier.Vector512: FillProducts<Simd512, Vector512<float>, Vector512<int>>(); break;
+            case KernelTier.Avx2: FillProducts<Simd256, Vector256<float>, Vector256<int>>(); break;
+            default: FillProducts<Simd128, Vector128<float>, Vector128<int>>(); break;
+        }
+    }
+
+    private void FillProducts<S, F, I>()
+        where S : struct, ISimd<F, I>
+        where F : struct
+        where I : struct
+    {
+        ExactProduct = &ExactPanel.Run<S, F, I>;
+        Quantize = &ActivationForms.Quantize<S, F, I>;
+        Float<S, F, I, FloatPanels<S, F, I>.F32>();
+        Float<S, F, I, FloatPanels<S, F, I>.F16>();
+        Float<S, F, I, FloatPanels<S, F, I>.BF16>();
+        Float<S, F, I, FloatPanels<S, F, I>.E4M3>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Q4_0>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Q4_1>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Q5_0>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Q5_1>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Q8_0>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Q2_K>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Q3_K>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Q4_K>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Q5_K>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Q6_K>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.IQ4_NL>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.IQ4_XS>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.MXFP4>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Codebook<CodebookNames.Iq1S>>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Codebook<CodebookNames.Iq1M>>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Codebook<CodebookNames.Iq2Xxs>>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Codebook<CodebookNames.Iq2Xs>>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Codebook<CodebookNames.Iq2S>>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Codebook<CodebookNames.Iq3Xxs>>();
+        Integer<S, F, I, IntegerFormats<S, F, I>.Codebook<CodebookNames.Iq3S>>();
+    }
+
+    private void Integer<S, F, I, T>()
+        where S : struct, ISimd<F, I>
+        where F : struct
+        where I : struct
+        where T : struct, IIntegerFormat<F, I>
+    {
+        delegate*<PanelArguments*, int, int, int, byte*, void> product = &IntegerPanel<S, F, I, T>.Run;
+        delegate*<PanelArguments*, int, int, int, float*, byte*, void> floats = &IntegerPanel<S, F, I, T>.Floats;
+        _products[(int)T.Format] = (nint)product;
+        _floats[(int)T.Format] = (nint)floats;
+    }
+
+    private void Float<S, F, I, T>()
+        where S : struct, ISimd<F, I>
+        where F : struct
+        where I : struct
+        where T : struct, IFloatFormat<F, I>
+    {
+        delegate*<PanelArguments*, int, int, int, byte*, void> product = &FloatPanel<S, F, I, T>.Run;
+        delegate*<PanelArguments*, int, int, int, float*, byte*, void> floats = &FloatPanel<S, F, I, T>.Floats;
+        _products[(int)T.Format] = (nint)product;
+        _floats[(int)T.Format] = (nint)floats;
+    }
+}
