@@ -277,6 +277,6 @@ public sealed unsafe class LanguageModel : IDisposable
         public int* Ids;
         public float* X;
 
-        public readonly void Run(int item, int worker) => MatrixRows.Decode(Owner._embedding, Ids[item], 1, X + (long)item * Owner._hidden);
+        public readonly void Run(int item, int worker) => DecodedRows.Decode(Owner._embedding, Ids[item], 1, X + (long)item * Owner._hidden);
     }
 }

@@ -45,7 +45,7 @@ internal sealed unsafe class LatentProjections
         NumberFormat format = plain ? source.Format : packer.Exact ? NumberFormat.F32 : NumberFormat.BF16;
         long first = (long)h * (d + v);
         var rows = new float[checked((d + v) * l)]; // [D+V, L]
-        MatrixRows.Decode(source, first, d + v, rows);
+        DecodedRows.Decode(source, first, d + v, rows);
         var transposed = new float[checked(l * d)]; // [L, D]
         for (int i = 0; i < d; i++)
             for (int j = 0; j < l; j++) transposed[j * d + i] = rows[i * l + j];

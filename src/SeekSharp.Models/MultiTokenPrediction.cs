@@ -54,7 +54,7 @@ internal sealed unsafe class MultiTokenPrediction
         for (int t = 0; t < tokens; t++)
         {
             if (step.Position + t == 0) new Span<float>(x, _hidden).Clear();
-            else MatrixRows.Decode(_embedding, next[t], 1, x + (long)t * _hidden);
+            else DecodedRows.Decode(_embedding, next[t], 1, x + (long)t * _hidden);
         }
         float* joined = _joined.Begin(tokens); // [embedding; hidden], in this order
         RowOperations.RmsNorm(x, _hidden, _embeddingNorm, _epsilon, joined, _joined.Stride, tokens, _w);

@@ -4,7 +4,7 @@ using SeekSharp.Kernels;
 namespace SeekSharp.Models;
 
 /// <summary>Rows of a matrix as floats, straight from the mapped file: embeddings, and what must be rearranged before it is packed.</summary>
-internal static unsafe class MatrixRows
+internal static unsafe class DecodedRows
 {
     /// <summary>Decodes <paramref name="count"/> rows from <paramref name="first"/> on into [count, Cols].</summary>
     public static void Decode(MatrixSource source, long first, int count, Span<float> destination)
