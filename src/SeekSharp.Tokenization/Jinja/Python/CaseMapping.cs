@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace SeekSharp.Tokenization;
@@ -63,7 +62,9 @@ internal static class CaseMapping
     private static void AppendUpper(StringBuilder text, string s, ref int i)
     {
         CodePoints.At(s, i, out int length);
-        text.Append(length == 1 ? char.ToUpperInvariant(s[i]).ToString() : s.Substring(i, 2).ToUpperInvariant());
+        // .NET leaves these two alone, because their upper case is ASCII.
+        if (s[i] is '\u0131' or '\u017f') text.Append(s[i] == '\u0131' ? 'I' : 'S');
+        else text.Append(length == 1 ? char.ToUpperInvariant(s[i]).ToString() : s.Substring(i, 2).ToUpperInvariant());
         i += length - 1;
     }
 
@@ -149,9 +150,13 @@ internal static class CaseMapping
         var text = new StringBuilder(s.Length);
         for (int i = 0; i < s.Length; i++)
         {
-            int point = CodePoints.At(s, i, out _);
-            UnicodeCategory category = CharUnicodeInfo.GetUnicodeCategory(point);
-            if (category == UnicodeCategory.UppercaseLetter) AppendLower(text, s, ref i);
+            int point = CodePoints.At(s, i, out int length);
+            if (Characters.IsUpper(point)) AppendLower(text, s, ref i);
+            else if (!Characters.IsLower(point))
+            {
+                text.Append(s, i, length);
+                i += length - 1;
+            }
             else if (Table.TryGetValue(s[i], out (string Upper, string Title) special)) text.Append(special.Upper);
             else AppendUpper(text, s, ref i);
         }

@@ -31,7 +31,7 @@ internal static class Characters
     public static bool IsLower(int point) => Category(point) == UnicodeCategory.LowercaseLetter
         || point is 0xaa or 0xba or (>= 0x2b0 and <= 0x2b8) or (>= 0x2c0 and <= 0x2c1) or (>= 0x2e0 and <= 0x2e4) or 0x345 or 0x37a
             or (>= 0x1d2c and <= 0x1d6a) or 0x1d78 or (>= 0x1d9b and <= 0x1dbf) or 0x2071 or 0x207f or (>= 0x2090 and <= 0x209c)
-            or (>= 0x2170 and <= 0x217f) or (>= 0x24d0 and <= 0x24e9);
+            or (>= 0x2170 and <= 0x217f) or (>= 0x24d0 and <= 0x24e9) or 0x2c7c or 0x2c7d;
 
     public static bool IsCased(int point) => IsUpper(point) || IsLower(point) || Category(point) == UnicodeCategory.TitlecaseLetter;
 
