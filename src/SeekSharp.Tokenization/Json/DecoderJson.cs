@@ -16,6 +16,8 @@ internal static class DecoderJson
                 return new ByteLevelDecoder();
             case "ByteFallback":
                 return new ByteFallbackDecoder();
+            case "Replace":
+                return new ReplaceDecoder(f.Pattern(), f.String("content"));
             case "Fuse":
                 return new FuseDecoder();
             case "Metaspace":

@@ -6,6 +6,9 @@ namespace SeekSharp.Tokenization;
 /// <summary>The fields of one object of tokenizer.json, read with a message that says where and what.</summary>
 internal readonly struct Fields
 {
+    /// <summary>The most components that Sequences may hold: each has its price for every text.</summary>
+    public const int MaxSteps = 256;
+
     private readonly JsonElement _object;
 
     public Fields(JsonElement e, string place)
@@ -55,6 +58,21 @@ internal readonly struct Fields
         return s;
     }
 
+    /// <summary>A pattern, <c>{"String": …}</c> or <c>{"Regex": …}</c>.</summary>
+    public TextPattern Pattern()
+    {
+        Fields pattern = new(Need("pattern"), $"{Place}.pattern");
+        if (pattern.Find("String") is not null) return TextPattern.Literal(pattern.String("String"));
+        try
+        {
+            return TextPattern.Compile(pattern.String("Regex"));
+        }
+        catch (TokenizerException e)
+        {
+            throw new TokenizerException($"{pattern.Place}: {e.Message}");
+        }
+    }
+
     public JsonElement Array(string name)
     {
         JsonElement e = Need(name);
@@ -64,18 +82,26 @@ internal readonly struct Fields
     public TokenizerException Unsupported(string kind, string known) =>
         new($"{Place}: {kind} \"{Type}\" is not supported; supported: {known}");
 
-    /// <summary>The components of a list of Sequences inside each other, in order.</summary>
-    public static IEnumerable<Fields> Flatten(JsonElement e, string place, string listName)
+    /// <summary>The components of Sequences inside each other, in order.</summary>
+    public static List<Fields> Flatten(JsonElement e, string place, string listName)
+    {
+        List<Fields> found = [];
+        Flatten(e, place, listName, found);
+        return found;
+    }
+
+    private static void Flatten(JsonElement e, string place, string listName, List<Fields> found)
     {
         Fields f = new(e, place);
         if (f.Type != "Sequence")
         {
-            yield return f;
-            yield break;
+            if (found.Count >= MaxSteps) throw new TokenizerException($"{place}: over {MaxSteps} steps");
+            found.Add(f);
+            return;
         }
         int i = 0;
         foreach (JsonElement item in f.Array(listName).EnumerateArray())
-            foreach (Fields inner in Flatten(item, $"{(place.Length > 200 ? "…" : place)}.{listName}[{i++}]", listName)) yield return inner;
+            Flatten(item, $"{(place.Length > 200 ? "…" : place)}.{listName}[{i++}]", listName, found);
     }
 
     private string AsString(JsonElement e, string name) => e.ValueKind == JsonValueKind.String ? e.GetString()! : throw Wrong(e, name, "a string");

@@ -10,6 +10,11 @@ internal static class NormalizerJson
 
     private static Normalizer ReadOne(Fields f) => f.Type switch
     {
+        "NFC" => new NormalizationForms(compatibility: false, compose: true),
+        "NFD" => new NormalizationForms(compatibility: false, compose: false),
+        "NFKC" => new NormalizationForms(compatibility: true, compose: true),
+        "NFKD" => new NormalizationForms(compatibility: true, compose: false),
+        "Replace" => new ReplaceNormalizer(f.Pattern(), f.String("content")),
         "Prepend" => new PrependNormalizer(f.String("prepend")),
         "Strip" => new StripNormalizer(f.Bool("strip_left"), f.Bool("strip_right")),
         "Lowercase" => new LowercaseNormalizer(),

@@ -23,7 +23,17 @@ internal static class PreTokenizerJson
             case "ByteLevel":
                 f.Bool("trim_offsets");
                 if (f.Bool("add_prefix_space")) steps.Add(new SpacePrefix());
+                if (f.Bool("use_regex", otherwise: true)) steps.Add(new PatternSplit(TextPattern.ByteLevel, SplitBehavior.Isolated));
                 steps.Add(new ByteLetters());
+                break;
+            case "Split":
+                steps.Add(new PatternSplit(f.Pattern(), Behavior(f), f.Bool("invert")));
+                break;
+            case "Whitespace":
+                steps.Add(new PatternSplit(TextPattern.Shared(@"[\p{RustWord}]+|[^\p{RustWord}\s]+"), SplitBehavior.Removed, invert: true));
+                break;
+            case "UnicodeScripts":
+                steps.Add(new ScriptSplit());
                 break;
             case "WhitespaceSplit":
                 steps.Add(new CharacterSplit(UnicodeData.IsWhiteSpace, SplitBehavior.Removed));

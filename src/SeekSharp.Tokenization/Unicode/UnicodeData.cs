@@ -28,6 +28,6 @@ internal static class UnicodeData
         c < 0x80 ? c is > 32 and < 48 or >= 58 and < 65 or >= 91 and < 97 or >= 123 and < 127
             : Category(c) is >= UnicodeCategory.ConnectorPunctuation and <= UnicodeCategory.OtherPunctuation;
 
-    /// <summary>What <c>\w</c> means: letters, marks, decimal digits, connectors such as the underscore.</summary>
-    public static bool IsWord(int c) => Category(c) is <= UnicodeCategory.DecimalDigitNumber or UnicodeCategory.ConnectorPunctuation;
+    /// <summary>What <c>\w</c> means to the Rust regex crate: Alphabetic, marks, decimal digits, connectors, and the two joiners.</summary>
+    public static bool IsWord(int c) => RegexProperties.Find("rustword")!.Contains(c);
 }
