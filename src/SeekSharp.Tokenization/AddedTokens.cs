@@ -34,6 +34,7 @@ internal sealed class AddedTokens
         _byId[token.Id] = token;
         _idOf[token.Content] = token.Id;
         if (token.Special) _special.Add(token.Content);
+        if (token.Special && !token.Normalized) _special.Add(token.Form);
         HighestId = Math.Max(HighestId, token.Id);
     }
 

@@ -24,6 +24,9 @@ public sealed class Tokenizer
         VocabularySize = Math.Max(tokens.HighestId, added.HighestId) + 1;
     }
 
+    /// <summary>Whether ▁ in the vocabulary's tokens is a space (a SentencePiece vocabulary in GGUF).</summary>
+    internal bool UnescapesSpaces { get; init; }
+
     /// <summary>The highest id + 1.</summary>
     public int VocabularySize { get; }
 
@@ -152,6 +155,7 @@ public sealed class Tokenizer
         if (id < 0 || id >= VocabularySize && !_encoder.MayAdd(id))
             throw new TokenizerException($"token id {id} is out of range: the vocabulary has ids 0 to {VocabularySize - 1}");
         token = _added.TryGet(id, out AddedToken added) ? added.Form : IdToToken(id);
+        if (UnescapesSpaces && added is null) token = token?.Replace('▁', ' ');
         return token is not null && !(skipSpecialTokens && _added.IsSpecial(token));
     }
 

@@ -30,8 +30,16 @@ internal sealed class BpeModel
     private readonly int[] _fallbackOfByte = new int[256]; // of <0x00>…
     private readonly bool _everyByteHasLetter;
 
-    public BpeModel(TokenTable tokens, MergeTable merges, BpeOptions options, bool mapsBytes)
+    /// <summary>
+    /// Ids from here on are of texts that only merges name: llama.cpp merges through them, and if one is left at the end it writes other ids for it.
+    /// </summary>
+    private readonly int _firstVirtual;
+    private readonly int[][] _virtualIds;
+
+    public BpeModel(TokenTable tokens, MergeTable merges, BpeOptions options, bool mapsBytes, int firstVirtual = int.MaxValue, int[][]? virtualIds = null)
     {
+        _firstVirtual = firstVirtual;
+        _virtualIds = virtualIds ?? [];
         _tokens = tokens;
         _merges = merges;
         _options = options;
@@ -91,7 +99,7 @@ internal sealed class BpeModel
             {
                 text = text[..Encoding.UTF8.GetBytes(word, text)];
             }
-            if (_options.IgnoreMerges && _tokens.TryGetId(text, out int whole)) output.Add(whole);
+            if (_options.IgnoreMerges && _tokens.TryGetId(text, out int whole) && whole < _firstVirtual) output.Add(whole);
             else if (_mapsBytes && _everyByteHasLetter) EncodeBytes(raw, w, output);
             else EncodeCharacters(text, w, output);
         }
@@ -192,9 +200,21 @@ internal sealed class BpeModel
         return true;
     }
 
-    private static void Finish(Span<int> symbols, Workspace w, IdList output)
+    private void Finish(Span<int> symbols, Workspace w, IdList output)
     {
-        output.AddRange(symbols[..w.Merger.Merge(symbols)]);
+        Span<int> merged = symbols[..w.Merger.Merge(symbols)];
+        if (_virtualIds.Length == 0)
+        {
+            output.AddRange(merged);
+        }
+        else
+        {
+            foreach (int id in merged)
+            {
+                if (id < _firstVirtual) output.Add(id);
+                else output.AddRange(_virtualIds[id - _firstVirtual]);
+            }
+        }
         if (w.Symbols.Length > 1 << 20) w.Symbols = new int[64];
     }
 }
