@@ -43,7 +43,8 @@ public class TokenizerGgufTests
         foreach (JsonElement line in TokenizerGolden.Lines(Repository.Shared($"goldens/tokenizers/{name}/cases.jsonl.gz")))
         {
             string text = line.GetProperty("text").GetString()!;
-            // llama.cpp does not normalize, and does not know that ſ is an s.
+            // llama.cpp does not normalize, does not know that ſ is an s, and takes Qwen's plain token </s> for a control token.
+            if (name == "qwen2_5" && text.Contains("</s>", StringComparison.Ordinal)) continue;
             if (line.GetProperty("kind").GetString() == "new_unicode" || nfc.Apply(text) != text || text.Contains('ſ', StringComparison.Ordinal)) continue;
             int[] ids = TokenizerGolden.Ids(line, "ids");
             golden.Same(TokenizerGolden.Show(text), "ids", ids, tokenizer.Encode(text, addSpecialTokens: false));
