@@ -11,6 +11,8 @@ internal sealed class GgufVocabularyBuilder
 {
     private const int Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5, Byte = 6;
 
+    private static readonly string[] OtherTemplates = ["tool_use"];
+
     private readonly string place;
     private readonly JsonElement root, model;
     private readonly string[] tokens;
@@ -59,7 +61,7 @@ internal sealed class GgufVocabularyBuilder
         if (folder.ChatTemplateSource is string template) keys.Set("tokenizer.chat_template", template);
         if (folder.ToolTemplateSource is string tools)
         {
-            keys.Set("tokenizer.chat_templates", new[] { "tool_use" });
+            keys.Set("tokenizer.chat_templates", OtherTemplates);
             keys.Set("tokenizer.chat_template.tool_use", tools);
         }
     }
