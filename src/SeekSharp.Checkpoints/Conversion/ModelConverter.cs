@@ -1,4 +1,5 @@
 using SeekSharp.Kernels;
+using SeekSharp.Tokenization;
 
 namespace SeekSharp.Checkpoints;
 
@@ -28,13 +29,24 @@ internal static class ModelConverter
     {
         using ModelFolder folder = ModelFolder.Open(source);
         List<string> notes = [];
-        (GgufMetadataBuilder metadata, List<PlannedTensor> tensors, QuantizationMix.GgufShape shape) =
-            folder.Checkpoint is GgufCheckpoint gguf ? PlanGguf(gguf, type, notes) : PlanFolder(folder, source, notes); // 1
+        (GgufMetadataBuilder metadata, List<PlannedTensor> tensors, QuantizationMix.GgufShape shape) = Plan(folder, source, type, notes); // 1
         tensors = QuantizationMix.Apply(type, shape, tensors); // 2
         metadata.Set("general.file_type", type.Id);
         if (NumberFormats.IsInteger(type.Format)) metadata.Set("general.quantization_version", 2u);
         Write(target, metadata, tensors, threads, progress, cancellation); // 3
         return new Result(new FileInfo(target).Length, tensors.CountBy(t => t.Format).ToDictionary(), notes);
+    }
+
+    private static (GgufMetadataBuilder, List<PlannedTensor>, QuantizationMix.GgufShape) Plan(ModelFolder folder, string source, FileType type, List<string> notes)
+    {
+        try
+        {
+            return folder.Checkpoint is GgufCheckpoint gguf ? PlanGguf(gguf, type, notes) : PlanFolder(folder, source, notes);
+        }
+        catch (TokenizerException e)
+        {
+            throw new CheckpointException(e.Message, e);
+        }
     }
 
     private static (GgufMetadataBuilder, List<PlannedTensor>, QuantizationMix.GgufShape) PlanFolder(ModelFolder folder, string source, List<string> notes)

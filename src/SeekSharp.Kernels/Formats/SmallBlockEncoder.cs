@@ -108,8 +108,8 @@ internal static unsafe class SmallBlockEncoder
         }
     }
 
-    /// <summary>trunc(x·inverse + bias), at most top. One rounding: ggml's reference is compiled with fused multiply-add.</summary>
-    private static int Biased(float x, float inverse, float bias, int top) => Math.Min((int)MathF.FusedMultiplyAdd(x, inverse, bias), top);
+    /// <summary>trunc(x·inverse + bias), at most top. Not fused: weights that came from bfloat16 often lie half way, where that would show.</summary>
+    private static int Biased(float x, float inverse, float bias, int top) => Math.Min((int)(x * inverse + bias), top);
 
     private static int Above(float x, float min, float inverse, int top) => Math.Min((int)((x - min) * inverse + 0.5f), top);
 

@@ -9,7 +9,7 @@ internal static class SmallTokenizer
     /// <summary>The id of "a".</summary>
     public const int LetterA = 2 + 'a';
 
-    private static readonly string[] Pairs = ["t h", "th e", "Ġ t", "i n", "e r", "a n", "Ġt he"];
+    private static readonly string[] Pairs = ["t h", "th e", "Ġ t", "i n", "e r", "a n", "Ġ the"];
 
     /// <summary>A copy of a golden model (links to its files) with this tokenizer.</summary>
     public static void AddModel(TemporaryFolder folder, string golden)
@@ -32,7 +32,7 @@ internal static class SmallTokenizer
             ["pre_tokenizer"] = JsonNode.Parse("""{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}"""),
             ["post_processor"] = null,
             ["decoder"] = JsonNode.Parse("""{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}"""),
-            ["model"] = new JsonObject { ["type"] = "BPE", ["vocab"] = vocabulary, ["merges"] = new JsonArray([.. Pairs.Select(p => (JsonNode)p)]) },
+            ["model"] = new JsonObject { ["type"] = "BPE", ["dropout"] = null, ["unk_token"] = null, ["continuing_subword_prefix"] = null, ["end_of_word_suffix"] = null, ["fuse_unk"] = false, ["byte_fallback"] = false, ["vocab"] = vocabulary, ["merges"] = new JsonArray([.. Pairs.Select(p => (JsonNode)p)]) },
         };
         File.WriteAllText(Path.Combine(folder, "tokenizer.json"), tokenizer.ToJsonString());
         File.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), JsonSerializer.Serialize(new
@@ -43,7 +43,7 @@ internal static class SmallTokenizer
             chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}",
         }));
 
-        static JsonObject Added(int id, string text, bool special) => new() { ["id"] = id, ["content"] = text, ["special"] = special, ["normalized"] = false };
+        static JsonObject Added(int id, string text, bool special) => new() { ["id"] = id, ["content"] = text, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = special };
     }
 
     /// <summary>GPT-2's printable letter for a byte.</summary>
