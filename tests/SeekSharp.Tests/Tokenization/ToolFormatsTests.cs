@@ -36,6 +36,36 @@ public sealed class ToolFormatsTests
     public void Without_a_template_the_vocabulary_tells(ToolFormat want, params string[] tokens) =>
         Assert.Equal(want, ToolFormats.Detect(tokens.Contains, template: null));
 
+    /// <summary>Published templates, with a vocabulary that has the special tokens of several families, as those of distilled models do.</summary>
+    [Theory]
+    [InlineData("deepseekv3", ToolFormat.DeepSeekR1)] // its prompt opens the thinking
+    [InlineData("deepseek_v3_gguf", ToolFormat.DeepSeekV3)]
+    [InlineData("deepseek_r1_0528", ToolFormat.DeepSeekR1, "<think>")]
+    [InlineData("deepseek_r1_distill", ToolFormat.DeepSeekR1, "<think>", "<|python_tag|>")]
+    [InlineData("deepseek_r1_distill_qwen_32b", ToolFormat.DeepSeekR1, "<think>", "<tool_call>")]
+    [InlineData("deepseek_r1_tools", ToolFormat.DeepSeekR1, "<think>")]
+    [InlineData("deepseek_v3_1", ToolFormat.DeepSeekV31, "<think>", "<｜tool▁call▁begin｜>")]
+    [InlineData("qwen2_5", ToolFormat.Qwen, "<tool_call>")]
+    [InlineData("qwen3", ToolFormat.Qwen, "<tool_call>", "<think>")]
+    [InlineData("qwen3_instruct_2507", ToolFormat.Qwen)]
+    [InlineData("qwq_32b", ToolFormat.Qwen)]
+    [InlineData("hermes3_tool_use", ToolFormat.Qwen)]
+    [InlineData("llama3_1", ToolFormat.Llama3, "<|python_tag|>")]
+    [InlineData("llama3_2_3b", ToolFormat.Llama3, "<|python_tag|>")]
+    [InlineData("qwen3_coder", ToolFormat.None, "<tool_call>")]
+    [InlineData("mistral_nemo", ToolFormat.None)]
+    [InlineData("gpt_oss_120b", ToolFormat.None)]
+    [InlineData("kimi_k2_thinking", ToolFormat.None)]
+    [InlineData("glm4_6", ToolFormat.None)]
+    [InlineData("smollm2", ToolFormat.None)]
+    [InlineData("gemma2_2b", ToolFormat.None)]
+    [InlineData("phi3_5_mini", ToolFormat.None)]
+    public void A_probe_call_through_the_template_tells(string template, ToolFormat want, params string[] tokens)
+    {
+        string source = File.ReadAllText(Repository.Shared($"goldens/templates/{template}.jinja"));
+        Assert.Equal(want, ToolFormats.Detect(tokens.Contains, ChatTemplate.Parse(source)));
+    }
+
     [Theory]
     [InlineData("<think>", true)]
     [InlineData("<｜Assistant｜><think>\n", true)]
