@@ -36,10 +36,11 @@ internal sealed class HubServer : IDisposable
     public HubServer()
     {
         _listener.Start();
+        Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
         _ = AcceptAsync();
     }
 
-    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+    public int Port { get; }
 
     public string Address => $"http://127.0.0.1:{Port}";
 
@@ -67,6 +68,8 @@ internal sealed class HubServer : IDisposable
         _files[path] = (bytes, isLfs);
         return bytes;
     }
+
+    public void Add(string path, byte[] bytes) => _files[path] = (bytes, true);
 
     public void Add(string path, string text) => _files[path] = (Encoding.UTF8.GetBytes(text), false);
 

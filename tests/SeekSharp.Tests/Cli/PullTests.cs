@@ -49,6 +49,30 @@ public sealed class PullTests : IDisposable
         Assert.False(File.Exists(Path.Combine(_home, "org/repo/m-Q8_0.gguf")));
     }
 
+    [Fact]
+    public void A_name_is_pulled_on_first_use_and_then_needs_no_network()
+    {
+        _hub.Add("llama-F16.gguf", File.ReadAllBytes(Repository.Shared("goldens/gguf/llama.gguf")));
+        string output = Path.Combine(_home, "out.gguf");
+        SeekSharpProgram.Outcome first = Run("quantize", "org/repo:f16", output, "Q8_0");
+        Assert.True(first.ExitCode == 0, first.Error);
+        Assert.Contains("pulling org/repo:f16", first.Error);
+        byte[] bytes = File.ReadAllBytes(output);
+        File.Delete(output);
+
+        int requests = _hub.Requests.Count;
+        SeekSharpProgram.Outcome second = Run("quantize", "org/repo:F16", output, "Q8_0");
+        Assert.True(second.ExitCode == 0, second.Error);
+        Assert.DoesNotContain("pulling", second.Error);
+        Assert.Equal(bytes, File.ReadAllBytes(output));
+        Assert.Equal(requests, _hub.Requests.Count);
+
+        _hub.Dispose();
+        SeekSharpProgram.Outcome without = Run("quantize", "org/other", output, "Q8_0");
+        Assert.Equal(1, without.ExitCode);
+        Assert.EndsWith($"seeksharp: not on this machine; org/other: cannot be pulled from {_hub.Address}: no connection; is there a network?\n", without.Error);
+    }
+
     [Theory]
     [InlineData(1, "seeksharp: ../x: ", "rm", "../x")]
     [InlineData(1, "seeksharp: org/none: no such model in ", "rm", "org/none")]

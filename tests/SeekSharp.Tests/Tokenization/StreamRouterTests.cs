@@ -124,7 +124,7 @@ public sealed class StreamRouterTests
         string[] llama = ["<|python_tag|>", "{\"name\": \"f\", \"parameters\": {}}", "{\"name\": \"f\"", "; ", ", \"parameters\": {\"a\": [1.5e3, null]}}", "<|py"];
         var random = new Random(11);
         int withCalls = 0;
-        for (int round = 0; round < 60_000; round++)
+        for (int round = 0; round < 30_000; round++)
         {
             var format = (ToolFormat)random.Next(6);
             string[] own = format switch { ToolFormat.Qwen => qwen, ToolFormat.Llama3 => llama, ToolFormat.None => general, _ => deepSeek };
@@ -145,7 +145,7 @@ public sealed class StreamRouterTests
                 Assert.Fail($"round {round}, {format}, opens {opens}: {JsonSerializer.Serialize(text.ToString())}\nwant {want.Reasoning}|{want.Content}|{string.Join(',', want.Calls)}\ngot  {got.Reasoning}|{got.Content}|{string.Join(',', got.Calls)}");
             if (got.Calls.Count > 0) withCalls++;
         }
-        Assert.True(withCalls > 5000, $"only {withCalls} texts had calls");
+        Assert.True(withCalls > 2500, $"only {withCalls} texts had calls");
     }
 
     [Fact]
@@ -250,7 +250,7 @@ public sealed class StreamRouterTests
     public void Work_is_linear(string start, string repeated)
     {
         string text = start + string.Concat(Enumerable.Repeat(repeated, 1_000_000 / repeated.Length));
-        string[] letters = [.. Letters(text[..250_000])];
+        string[] letters = [.. Letters(text[..100_000])];
         foreach (ToolFormat format in Enum.GetValues<ToolFormat>())
         {
             // Other tests and other programs run beside this one: the best of a few attempts counts.
