@@ -185,19 +185,27 @@ public sealed unsafe class LanguageModel : IDisposable
                     ReadOnlySpan<int> chunk = ids.Slice(done, Math.Min(_chunk, ids.Length - done));
                     int firstRow = Math.Max(0, ids.Length - rows - done); // of the chunk: the first whose logits are wanted
                     float* x = RunLayers(cache, chunk, trace, done);
-                    if (firstRow < chunk.Length || mtp)
+                    if (mtp) // it needs every row's hidden state
                     {
-                        int from = mtp ? 0 : firstRow, count = chunk.Length - from;
-                        float* final = _final.Begin(count);
-                        RowOperations.RmsNorm(x + (long)from * _hidden, _hidden, _finalNorm, Config.RmsNormEps, final, _final.Stride, count, _w);
-                        if (firstRow < chunk.Length)
-                            _output.Run(_final, count, all + (long)(done + from - (ids.Length - rows)) * v, v, _w);
+                        FinalNorm(x, chunk.Length);
+                        mtpDone += RunMtp(cache, chunk, allMtp == null ? null : allMtp + (long)mtpDone * v);
                     }
-                    if (mtp) mtpDone += RunMtp(cache, chunk, allMtp == null ? null : allMtp + (long)mtpDone * v);
+                    if (firstRow < chunk.Length)
+                    {
+                        int count = chunk.Length - firstRow;
+                        FinalNorm(x + (long)firstRow * _hidden, count);
+                        _output.Run(_final, count, all + (long)(done + firstRow - (ids.Length - rows)) * v, v, _w);
+                    }
                     cache.Length += chunk.Length;
                 }
             }
         }
+    }
+
+    private void FinalNorm(float* x, int count)
+    {
+        float* final = _final.Begin(count);
+        RowOperations.RmsNorm(x, _hidden, _finalNorm, Config.RmsNormEps, final, _final.Stride, count, _w);
     }
 
     // Embedding and layers: [T, H], before the final norm.
