@@ -9,7 +9,14 @@ namespace SeekSharp.Kernels;
 internal sealed unsafe class NativeBuffer : IDisposable
 {
     private const long HugePage = 2 << 20;
+
+    [ThreadStatic]
+    private static long _allocatedByThread;
+
     private byte* _address;
+
+    /// <summary>Bytes that the calling thread has ever allocated here, as <see cref="GC.GetAllocatedBytesForCurrentThread"/> has it for managed memory.</summary>
+    internal static long AllocatedByThread => _allocatedByThread;
 
     /// <summary>Allocates; <see cref="OutOfMemoryException"/> where the system refuses.</summary>
     public NativeBuffer(long bytes)
@@ -20,6 +27,7 @@ internal sealed unsafe class NativeBuffer : IDisposable
         _address = (byte*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 64)), large ? (nuint)HugePage : 64);
         if (large) HugePages.Advise(_address, bytes);
         NativeMemory.Clear(_address, (nuint)bytes);
+        _allocatedByThread += bytes;
         GC.AddMemoryPressure(Math.Max(bytes, 64));
     }
 
