@@ -7,8 +7,8 @@ namespace SeekSharp.Checkpoints;
 public sealed class CheckpointException : Exception
 {
     /// <summary>Creates the exception with its one-line message.</summary>
-    public CheckpointException(string message) : base(message) { }
+    public CheckpointException(string message) : base(message.ReplaceLineEndings(" ")) { }
 
     /// <summary>Creates the exception with its one-line message and the error below it.</summary>
-    public CheckpointException(string message, Exception inner) : base(message, inner) { }
+    public CheckpointException(string message, Exception inner) : base(message.ReplaceLineEndings(" "), inner) { }
 }
