@@ -52,10 +52,10 @@ internal sealed class Sequence
         foreach (int id in ids) _forced.Enqueue(id);
     }
 
-    /// <summary>Ends the sequence; the first reason stays.</summary>
-    public void End(FinishReason reason)
+    /// <summary>Ends the sequence; the first reason stays unless a better one is known.</summary>
+    public void End(FinishReason reason, bool replace = false)
     {
-        if (!IsFinished) Finish = reason;
+        if (!IsFinished || replace) Finish = reason;
     }
 
     internal bool TryTakeForced(out int id) => _forced.TryDequeue(out id);

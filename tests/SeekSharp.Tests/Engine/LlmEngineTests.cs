@@ -1,0 +1,134 @@
+using SeekSharp.Checkpoints;
+using SeekSharp.Engine;
+using SeekSharp.Models;
+using Xunit;
+
+namespace SeekSharp.Tests.Engine;
+
+public sealed class LlmEngineTests
+{
+    private static readonly SamplingParams Sampled = new() { Temperature = 1, TopP = 0.95f, Seed = 42, MaxTokens = 20 };
+
+    private static LanguageModel Load(string name, ModelOptions? options = null)
+    {
+        using ModelFolder folder = ModelFolder.Open(Repository.Shared($"goldens/models/{name}"));
+        return LanguageModel.Load(folder, (options ?? new ModelOptions()) with { Threads = 2, MultiTokenPrediction = false });
+    }
+
+    private static int[] Generate(LlmEngine engine, ReadOnlySpan<int> prompt, SamplingParams parameters, out Sequence sequence)
+    {
+        sequence = new Sequence(prompt, parameters);
+        engine.Add(sequence);
+        while (!sequence.IsFinished) Assert.True(engine.Step());
+        return sequence.Generated.ToArray();
+    }
+
+    [Theory]
+    [InlineData("deepseek_v3")]
+    [InlineData("qwen2")]
+    [InlineData("llama3")]
+    public void Greedy_continues_as_the_golden_does(string name)
+    {
+        var golden = GoldenFile.Open(Repository.Shared($"goldens/models/{name}/expected.safetensors"));
+        using LanguageModel model = Load(name, new ModelOptions { Exact = true });
+        using var engine = new LlmEngine(model);
+        int[] expected = golden.Ints("greedy");
+        Assert.Equal(expected, Generate(engine, golden.Ints("input_ids"), SamplingParams.Greedy with { MaxTokens = expected.Length }, out Sequence sequence));
+        Assert.Equal(FinishReason.Length, sequence.Finish);
+    }
+
+    [Fact]
+    public void A_second_sequence_computes_only_from_the_first_token_that_differs()
+    {
+        using LanguageModel model = Load("deepseek_v3");
+        using var engine = new LlmEngine(model);
+        using var cold = new LlmEngine(model);
+        int[] prompt = [.. Enumerable.Range(0, 100).Select(i => i * 37 % 320)];
+        int[] answer = Generate(engine, prompt, Sampled, out Sequence first);
+        Assert.Equal(0, first.CachedTokens);
+
+        int[] second = [.. prompt, .. answer, 5, 6, 7];
+        int[] warm = Generate(engine, second, Sampled, out Sequence resumed);
+        Assert.Equal(119, resumed.CachedTokens); // the last token of the answer was never computed
+        Assert.Equal(Generate(cold, second, Sampled, out _), warm);
+
+        int[] other = [.. prompt[..60], 1, 2, 3];
+        warm = Generate(engine, other, Sampled, out Sequence branched);
+        Assert.Equal(60, branched.CachedTokens);
+        cold.Clear();
+        Assert.Equal(Generate(cold, other, Sampled, out _), warm);
+
+        Generate(engine, other, Sampled, out Sequence again);
+        Assert.Equal(62, again.CachedTokens); // the last one is computed for its logits
+    }
+
+    [Fact]
+    public void Draws_belong_to_positions_so_a_text_can_be_taken_up_anywhere()
+    {
+        using LanguageModel model = Load("qwen2");
+        using var engine = new LlmEngine(model);
+        int[] whole = Generate(engine, [1, 2, 3], Sampled, out _);
+        engine.Clear();
+        int[] rest = Generate(engine, [1, 2, 3, .. whole[..8]], Sampled with { MaxTokens = 12 }, out _);
+        Assert.Equal(whole[8..], rest);
+        Assert.NotEqual(whole, Generate(engine, [1, 2, 3], Sampled with { Seed = 43 }, out _));
+    }
+
+    [Fact]
+    public void It_ends_at_an_end_token_at_the_limit_and_at_the_context()
+    {
+        using LanguageModel model = Load("qwen2", new ModelOptions { ContextLength = 16 });
+        using var engine = new LlmEngine(model);
+        int[] free = Generate(engine, [1, 2, 3], SamplingParams.Greedy, out Sequence toTheEnd);
+        Assert.Equal(FinishReason.Length, toTheEnd.Finish);
+        Assert.Equal(17, toTheEnd.Ids.Length); // sixteen computed, and what comes after them
+
+        int end = free[4], at = Array.IndexOf(free, end);
+        Assert.Equal(free[..(at + 1)], Generate(engine, [1, 2, 3], SamplingParams.Greedy with { StopTokenIds = [end] }, out Sequence stopped));
+        Assert.Equal(FinishReason.Stop, stopped.Finish);
+        Assert.Equal(free[..3], Generate(engine, [1, 2, 3], SamplingParams.Greedy with { MaxTokens = 3 }, out _));
+        Assert.Single(Generate(engine, new int[16], SamplingParams.Greedy, out _));
+    }
+
+    [Fact]
+    public void Prompts_that_cannot_be_are_refused()
+    {
+        using LanguageModel model = Load("qwen2", new ModelOptions { ContextLength = 16 });
+        using var engine = new LlmEngine(model);
+        Assert.Equal("the prompt has 17 tokens, the context 16", Assert.Throws<EngineException>(() => engine.Add(new Sequence(new int[17], SamplingParams.Greedy))).Message);
+        Assert.Contains("320", Assert.Throws<EngineException>(() => engine.Add(new Sequence([1, 320], SamplingParams.Greedy))).Message);
+        Assert.Throws<EngineException>(() => engine.Add(new Sequence([-1], SamplingParams.Greedy)));
+        Assert.Throws<EngineException>(() => new Sequence([], SamplingParams.Greedy));
+        Assert.False(engine.Step());
+        using LanguageModel tooLong = Load("qwen2", new ModelOptions { ContextLength = 1_000_000 });
+        Assert.Throws<EngineException>(() => new LlmEngine(tooLong));
+    }
+
+    [Fact]
+    public void Forced_tokens_come_first_and_cancelled_sequences_leave_the_engine_well()
+    {
+        using LanguageModel model = Load("qwen2");
+        using var engine = new LlmEngine(model);
+        int[] plain = Generate(engine, [1, 2, 3], SamplingParams.Greedy with { MaxTokens = 4 }, out _);
+        var forced = new Sequence([1, 2, 3], SamplingParams.Greedy with { MaxTokens = 4 });
+        forced.Force([9, 8]);
+        engine.Add(forced);
+        while (!forced.IsFinished) engine.Step();
+        Assert.Equal([9, 8], forced.Generated[..2].ToArray());
+
+        var cancelled = new Sequence([1, 2, 3], SamplingParams.Greedy);
+        engine.Add(cancelled);
+        engine.Step();
+        cancelled.End(FinishReason.Cancelled);
+        Assert.False(engine.Step());
+        Assert.Equal(plain, Generate(engine, [1, 2, 3], SamplingParams.Greedy with { MaxTokens = 4 }, out _));
+    }
+
+    [Fact]
+    public void Ids_beyond_the_tokenizers_are_never_chosen()
+    {
+        using LanguageModel model = Load("qwen2");
+        using var engine = new LlmEngine(model, vocabulary: 10);
+        Assert.All(Generate(engine, [300, 301], Sampled with { Temperature = 5, TopP = 1, MaxTokens = 50 }, out _), id => Assert.InRange(id, 0, 9));
+    }
+}
