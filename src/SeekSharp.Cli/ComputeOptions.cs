@@ -1,4 +1,6 @@
 using System.CommandLine;
+using SeekSharp.Kernels;
+using SeekSharp.Models;
 
 namespace SeekSharp.Cli;
 
@@ -9,14 +11,14 @@ internal sealed class ComputeOptions
     { Description = "Threads to compute with (default: every core)", HelpName = "N" };
     private readonly Option<int> _context = new("--ctx")
     { Description = "Longest context in tokens (default: what the model allows and memory holds; it grows as needed)", HelpName = "TOKENS" };
-    private readonly Option<string> _kv = new("--kv")
+    private readonly Option<string?> _kv = new("--kv")
     { Description = "Numbers of the key/value cache (default: bf16; f32 with --exact)", HelpName = "f32|bf16|q8_0" };
     private readonly Option<bool> _exact = new("--exact")
     { Description = "Reference arithmetic: 32-bit floats and plain order everywhere; slow" };
 
     public ComputeOptions()
     {
-        _kv.AcceptOnlyFromAmong("f32", "bf16", "q8_0");
+        Range.OneOf(_kv, "f32", "bf16", "q8_0");
         Range.AtLeast(_threads, 1);
         Range.AtLeast(_context, 1);
     }
@@ -29,8 +31,19 @@ internal sealed class ComputeOptions
         command.Options.Add(_exact);
     }
 
-    public int Threads(ParseResult parsed) => parsed.GetValue(_threads);
-    public int? Context(ParseResult parsed) => parsed.GetResult(_context) is null ? null : parsed.GetValue(_context);
-    public string? Kv(ParseResult parsed) => parsed.GetValue(_kv);
-    public bool Exact(ParseResult parsed) => parsed.GetValue(_exact);
+    public ModelOptions Read(ParseResult parsed, int? chunk = null, bool multiTokenPrediction = false) => new()
+    {
+        Threads = parsed.GetValue(_threads),
+        ContextLength = parsed.GetResult(_context) is null ? null : parsed.GetValue(_context),
+        Exact = parsed.GetValue(_exact),
+        Kv = parsed.GetValue(_kv) switch
+        {
+            "f32" => KvFormat.F32,
+            "bf16" => KvFormat.BF16,
+            "q8_0" => KvFormat.Q8_0,
+            _ => null,
+        },
+        ChunkSize = chunk ?? new ModelOptions().ChunkSize,
+        MultiTokenPrediction = multiTokenPrediction,
+    };
 }

@@ -13,7 +13,9 @@ internal static class JsonOutput
 
     public static Option<bool> Create() => new("--json") { Description = "Print one JSON document for programs" };
 
-    public static void Write(JsonNode document) => Console.Out.WriteLine(document.ToJsonString(Indented));
+    public static void Write(JsonNode document) => Console.Out.WriteLine(Text(document));
+
+    public static string Text(JsonNode document) => document.ToJsonString(Indented);
 
     /// <summary>One document on one line, for JSON Lines.</summary>
     public static string Line(JsonNode document) => document.ToJsonString(Compact);

@@ -16,24 +16,14 @@ internal static class PulledModels
         if (looksLikePath || !ModelName.TryParse(model, out ModelName name, out _))
             throw new CliException($"{model}: no such file or folder, and no model's name on the hub (org/repo[:QUANT][@revision])");
         // Ctrl+C ends the pull in good order: what is there stays for the next one.
-        using var stop = new CancellationTokenSource();
-        ConsoleCancelEventHandler pressed = (_, key) =>
-        {
-            key.Cancel = true;
-            stop.Cancel();
-        };
-        Console.CancelKeyPress += pressed;
+        using Interrupts.Scope interrupt = Interrupts.Begin();
         try
         {
-            return PullView.PullAsync(name, [], stop.Token).GetAwaiter().GetResult().Path;
+            return PullView.PullAsync(name, [], interrupt.Token).GetAwaiter().GetResult().Path;
         }
         catch (HubException e)
         {
             throw new CliException("not on this machine; " + e.Message);
-        }
-        finally
-        {
-            Console.CancelKeyPress -= pressed;
         }
     }
 }

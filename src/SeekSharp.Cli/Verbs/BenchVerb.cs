@@ -1,0 +1,115 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using SeekSharp.Checkpoints;
+using SeekSharp.Cli.Terminal;
+using SeekSharp.Engine;
+using SeekSharp.Kernels;
+using SeekSharp.Models;
+
+namespace SeekSharp.Cli.Verbs;
+
+/// <summary>
+/// <c>seeksharp bench</c>: how fast a model reads and writes, through the engine that <c>run</c> uses. Reading and writing are measured apart, each behind
+/// <c>--depth</c> tokens that are in the cache already; one short round before warms up.
+/// </summary>
+internal static class BenchVerb
+{
+    internal static Command Create()
+    {
+        Argument<string> model = ModelArgument.Create();
+        var prefill = new Option<int>("--prefill") { Description = "Tokens to read", DefaultValueFactory = _ => 512, HelpName = "N" };
+        var decode = new Option<int>("--decode") { Description = "Tokens to write", DefaultValueFactory = _ => 64, HelpName = "N" };
+        var depth = new Option<int>("--depth") { Description = "Tokens that are in the cache before", DefaultValueFactory = _ => 0, HelpName = "N" };
+        Range.AtLeast(prefill, 0);
+        Range.AtLeast(decode, 0);
+        Range.AtLeast(depth, 0);
+        Option<bool> json = JsonOutput.Create();
+        var compute = new ComputeOptions();
+        var command = new Command("bench", "Measure how fast a model reads a prompt and writes an answer") { model, prefill, decode, depth, json };
+        compute.AddTo(command);
+        command.SetAction(parsed => Run(parsed.GetRequiredValue(model), parsed.GetValue(prefill), parsed.GetValue(decode), parsed.GetValue(depth), compute.Read(parsed), parsed.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(string modelName, int prefill, int decode, int depth, ModelOptions options, bool json)
+    {
+        using ModelFolder folder = ModelArgument.Open(modelName);
+        using LanguageModel model = ModelArgument.Load(folder, options);
+        using var engine = new LlmEngine(model);
+        long longest = (long)depth + Math.Max(prefill, decode) + 1;
+        if (longest > engine.ContextLength) throw new CliException($"this takes {longest} tokens, the context holds {engine.ContextLength}");
+
+        using (Interrupts.Scope interrupt = Interrupts.Begin())
+        {
+            var ids = new int[longest];
+            for (int i = 0; i < ids.Length; i++) ids[i] = (int)(CounterRandom.Uniform(1, i) * model.VocabularySize);
+            Generate(engine, ids.AsSpan(0, Math.Min(ids.Length, 32)), 8, interrupt.Token); // warms up
+
+            double prefillSpeed = 0, decodeSpeed = 0;
+            if (prefill > 0)
+            {
+                Fill(engine, ids.AsSpan(0, depth), interrupt.Token);
+                prefillSpeed = prefill / Generate(engine, ids.AsSpan(0, depth + prefill), 1, interrupt.Token).Prompt.TotalSeconds;
+            }
+            if (decode > 0)
+            {
+                Fill(engine, ids.AsSpan(0, depth), interrupt.Token);
+                decodeSpeed = decode / Generate(engine, ids.AsSpan(0, depth + 1), decode + 1, interrupt.Token).Decode.TotalSeconds;
+            }
+            double bandwidth = 25e9;
+            long touched = ModelSize.Of(folder.LoadWeights(), model.Config).BytesPerToken;
+            var report = new JsonObject
+            {
+                ["model"] = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder.Path)),
+                ["tier"] = KernelTable.Current.Name,
+                ["threads"] = model.Threads,
+                ["arithmetic"] = options.Exact ? "exact" : "default",
+                ["prefill"] = prefill,
+                ["decode"] = decode,
+                ["depth"] = depth,
+                ["prefill_tps"] = Math.Round(prefillSpeed, 2),
+                ["decode_tps"] = Math.Round(decodeSpeed, 2),
+                ["bytes_per_token"] = touched,
+                ["bandwidth_gbs"] = Math.Round(bandwidth / 1e9, 2),
+                ["decode_bandwidth_share"] = Math.Round(decodeSpeed * touched / bandwidth, 4),
+            };
+            if (json) JsonOutput.Write(report);
+            else
+            {
+                Console.Out.WriteLine($"{report["model"]}   {KernelTable.Current.Name}, {model.Threads} threads{(options.Exact ? ", exact" : "")}");
+                if (prefill > 0) Console.Out.WriteLine($"prefill  {prefill,6} tokens at depth {depth}: {prefillSpeed,8:0.0} tokens/s");
+                if (decode > 0) Console.Out.WriteLine($"decode   {decode,6} tokens at depth {depth}: {decodeSpeed,8:0.0} tokens/s, {decodeSpeed * touched / bandwidth * 100:0}% of the memory's {bandwidth / 1e9:0.0} GB/s");
+            }
+        }
+        return 0;
+    }
+
+    /// <summary>Puts tokens into the cache, and nothing else.</summary>
+    private static void Fill(LlmEngine engine, ReadOnlySpan<int> ids, CancellationToken cancel)
+    {
+        engine.Clear();
+        if (ids.Length > 0) Generate(engine, ids, 1, cancel);
+    }
+
+    private static (TimeSpan Prompt, TimeSpan Decode) Generate(LlmEngine engine, ReadOnlySpan<int> prompt, int tokens, CancellationToken cancel)
+    {
+        using var progress = new ProgressLine("measuring");
+        var sequence = new Sequence(prompt, SamplingParams.Greedy with { MaxTokens = tokens });
+        engine.Add(sequence);
+        long began = Stopwatch.GetTimestamp(), first = 0, last = 0;
+        while (!sequence.IsFinished)
+        {
+            if (cancel.IsCancellationRequested)
+            {
+                sequence.End(FinishReason.Cancelled);
+                cancel.ThrowIfCancellationRequested();
+            }
+            engine.Step();
+            last = Stopwatch.GetTimestamp();
+            if (first == 0 && sequence.Generated.Length > 0) first = last;
+            progress.Report((double)(sequence.Computed + sequence.Generated.Length) / (prompt.Length + tokens));
+        }
+        return (Stopwatch.GetElapsedTime(began, first), Stopwatch.GetElapsedTime(first, last));
+    }
+}

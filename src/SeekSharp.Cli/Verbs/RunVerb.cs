@@ -1,0 +1,158 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using SeekSharp.Chat;
+using SeekSharp.Checkpoints;
+using SeekSharp.Cli.Run;
+using SeekSharp.Cli.Terminal;
+using SeekSharp.Engine;
+using SeekSharp.Kernels;
+using SeekSharp.Models;
+using SeekSharp.Tokenization;
+
+namespace SeekSharp.Cli.Verbs;
+
+/// <summary><c>seeksharp run</c>: ask a model, once or in a conversation.</summary>
+internal static class RunVerb
+{
+    private sealed record Request
+    {
+        public required string Model { get; init; }
+        public string? Prompt { get; init; }
+        public string? TokenFile { get; init; }
+        public string? System { get; init; }
+        public string[] Stop { get; init; } = [];
+        public int? ThinkBudget { get; init; }
+        public bool? Think { get; init; }
+        public ToolFormat? ToolFormat { get; init; }
+        public JsonArray? Tools { get; init; }
+        public DateTimeOffset? Now { get; init; }
+        public bool Raw { get; init; }
+        public bool Json { get; init; }
+        public bool Verbose { get; init; }
+        public required ModelOptions Options { get; init; }
+        public required Func<SamplingParams, SamplingParams> Sampling { get; init; }
+    }
+
+    internal static Command Create()
+    {
+        Argument<string> model = ModelArgument.Create();
+        var prompt = new Argument<string?>("PROMPT") { Description = "What to ask (default: standard input, or a conversation on a terminal)", Arity = ArgumentArity.ZeroOrOne };
+        var system = new Option<string?>("--system") { Description = "The system message", HelpName = "TEXT" };
+        var sampling = new SamplingOptions();
+        var stop = new Option<string[]>("--stop") { Description = "End the answer before this text; may be given several times", HelpName = "TEXT" };
+        Option<int?> budget = Range.AtLeast(new Option<int?>("--think-budget") { Description = "Close the thinking after that many tokens", HelpName = "N" }, 0);
+        Option<string?> think = Range.OneOf(new Option<string?>("--think") { Description = "Let the model think, or not (default: as its template has it)", HelpName = "on|off" }, "on", "off");
+        var toolFormat = new Option<string?>("--tool-format") { Description = $"How the model writes tool calls: {string.Join(", ", ToolFormats.Names)} (default: found from its template and vocabulary)", HelpName = "NAME" };
+        var tools = new Option<string?>("--tools") { Description = "A JSON array of tools that the model may call; calls are shown, not run", HelpName = "FILE" };
+        Option<DateTimeOffset?> now = ClockOption.Create();
+        var tokens = new Option<string?>("--tokens") { Description = "A JSON array of token ids in place of a prompt", HelpName = "FILE" };
+        var raw = new Option<bool>("--raw") { Description = "Continue PROMPT as it stands, without the chat template" };
+        Option<bool> json = JsonOutput.Create();
+        var verbose = new Option<bool>("--verbose") { Description = "Tell more about the answer at the end" };
+        var compute = new ComputeOptions();
+        var command = new Command("run", "Ask a model, once or in a conversation") { model, prompt, system };
+        sampling.AddTo(command);
+        foreach (Option option in (Option[])[stop, budget, think, toolFormat, tools, now, tokens, raw, json, verbose]) command.Options.Add(option);
+        compute.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            sampling.Apply(parsed, new SamplingParams()); // a value out of range is told before anything is loaded
+            return Run(new Request
+            {
+                Model = parsed.GetRequiredValue(model),
+                Prompt = parsed.GetValue(prompt),
+                TokenFile = parsed.GetValue(tokens),
+                System = parsed.GetValue(system),
+                Stop = parsed.GetValue(stop) ?? [],
+                ThinkBudget = parsed.GetValue(budget),
+                Think = parsed.GetValue(think) switch { "on" => true, "off" => false, _ => null },
+                ToolFormat = parsed.GetValue(toolFormat) is not { } name ? null : ToolFormats.TryParse(name, out ToolFormat format) ? format
+                    : throw CliException.Usage($"--tool-format: expected {string.Join(", ", ToolFormats.Names)}, found '{name}'"),
+                Tools = parsed.GetValue(tools) is { } file ? ReadTools(file) : null,
+                Now = parsed.GetValue(now),
+                Raw = parsed.GetValue(raw),
+                Json = parsed.GetValue(json),
+                Verbose = parsed.GetValue(verbose),
+                Options = compute.Read(parsed),
+                Sampling = defaults => sampling.Apply(parsed, defaults),
+            });
+        });
+        return command;
+    }
+
+    private static int Run(Request request)
+    {
+        if (request.TokenFile is not null && request.Prompt is not null) throw CliException.Usage("--tokens takes the place of PROMPT");
+        int[]? ids = request.TokenFile is { } file ? TokenFile.Read(file) : null;
+        bool converses = ids is null && request.Prompt is null && !Console.IsInputRedirected && !Console.IsOutputRedirected;
+        if (converses && request.Json) throw CliException.Usage("--json needs a PROMPT");
+        string? prompt = ids is not null || converses ? null : WholePrompt(request.Prompt);
+
+        long began = Stopwatch.GetTimestamp();
+        using ModelFolder folder = ModelArgument.Open(request.Model);
+        using ChatModel model = Load(folder, request.Options);
+        TimeSpan load = Stopwatch.GetElapsedTime(began);
+        if (KernelTable.Notice is { } notice) Console.Error.WriteLine("seeksharp: " + notice);
+
+        var session = new ChatSession(model)
+        {
+            System = request.System,
+            Stop = request.Stop,
+            ThinkBudget = request.ThinkBudget,
+            Think = request.Think,
+            ToolFormat = request.ToolFormat,
+            Tools = request.Tools,
+            Now = request.Now,
+            Sampling = request.Sampling(model.Defaults),
+        };
+        if (converses) return new InteractiveChat(session, model, request.Verbose, load).Run();
+
+        began = Stopwatch.GetTimestamp();
+        Generation generation = ids is not null ? session.Begin(new ChatPrompt(model.Tokenizer?.Decode(ids) ?? "", ids), began)
+            : request.Raw ? session.Begin(model.Plain(prompt!), began)
+            : session.Ask(prompt!);
+        Answer answer = AnswerLoop.Run(generation, request.Json ? null : new AnswerPrinter());
+        if (request.Json)
+        {
+            JsonOutput.Write(AnswerReport.Json(answer, load, session.Sampling.Seed));
+        }
+        else
+        {
+            if (model.Tokenizer is null) Console.Out.WriteLine(string.Join(' ', answer.Ids));
+            Tell(AnswerReport.Line(answer));
+            if (request.Verbose)
+                foreach (string line in AnswerReport.Details(answer, load, session.Sampling, model.Engine)) Tell(line);
+        }
+        return answer.FinishReason == "cancelled" ? 130 : 0;
+    }
+
+    internal static void Tell(string line) => Console.Error.WriteLine(Style.Dim(Style.OnError) + line + Style.End(Style.OnError));
+
+    private static ChatModel Load(ModelFolder folder, ModelOptions options)
+    {
+        using var progress = new ProgressLine("loading");
+        return ChatModel.Load(folder, options, progress);
+    }
+
+    /// <summary>PROMPT, what is piped in, or both, one after the other.</summary>
+    private static string WholePrompt(string? prompt)
+    {
+        string piped = Console.IsInputRedirected ? StandardInput.ReadText().TrimEnd('\r', '\n') : "";
+        if (piped.Length == 0) return prompt ?? throw CliException.Usage("standard input is empty: give a PROMPT");
+        return prompt is null ? piped : $"{prompt}\n\n{piped}";
+    }
+
+    private static JsonArray ReadTools(string file)
+    {
+        try
+        {
+            return JsonNode.Parse(File.ReadAllBytes(file)) as JsonArray ?? throw new CliException($"{file}: expected a JSON array of tools");
+        }
+        catch (JsonException e)
+        {
+            throw new CliException($"{file}: expected a JSON array of tools: {e.Message}");
+        }
+    }
+}
