@@ -32,6 +32,20 @@ public class TokenizerGoldenTests
         golden.AssertAllSame(atLeast: 40_000);
     }
 
+    /// <summary>A few of them lie in the repository, so that a clone alone shows the main claims.</summary>
+    [Fact]
+    public void TheCopiedTokenizersDoWhatTheLibraryDoes()
+    {
+        TokenizerGolden golden = new();
+        string folder = Path.Combine(Repository.Root, "tests", "SeekSharp.Tests", "Tokenization", "TokenizerFiles");
+        foreach (string cases in Directory.GetFiles(folder, "*.cases.jsonl").Order())
+        {
+            Tokenizer tokenizer = Tokenizer.FromFile(cases.Replace(".cases.jsonl", ".json", StringComparison.Ordinal));
+            foreach (JsonElement line in TokenizerGolden.Lines(cases)) golden.Case(Path.GetFileName(cases), tokenizer, line);
+        }
+        golden.AssertAllSame(atLeast: 4000);
+    }
+
     [Theory]
     [InlineData("deepseek_v3")]
     [InlineData("qwen2_5")]
