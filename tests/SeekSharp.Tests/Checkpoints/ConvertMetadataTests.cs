@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text.Json.Nodes;
 using SeekSharp.Checkpoints;
+using SeekSharp.Tokenization;
 using Xunit;
 
 namespace SeekSharp.Tests.Checkpoints;
@@ -59,6 +60,7 @@ public sealed class ConvertMetadataTests
     }
 
     [Theory]
+    [InlineData("deepseek_v3", "deepseek-v3", 128000, 0, 1, true)]
     [InlineData("llama3_1", "llama-bpe", 128000, 128000, 128009, true)]
     [InlineData("qwen2_5", "qwen2", 151643, null, 151645, false)]
     public void Published_tokenizers_become_vocabularies(string name, string pre, int plain, int? bos, int eos, bool addBos)
@@ -95,6 +97,10 @@ public sealed class ConvertMetadataTests
         Assert.Equal((uint)eos, Get<uint>("tokenizer.ggml.eos_token_id"));
         if (bos is not null) Assert.Equal(addBos, Get<bool>("tokenizer.ggml.add_bos_token"));
         Assert.Equal(opened.ChatTemplateSource, Get<string>("tokenizer.chat_template"));
+
+        Tokenizer back = Tokenizer.FromVocabulary(new GgufVocabulary { Model = "gpt2", Pre = pre, Tokens = tokens, TokenTypes = types, Merges = merges, AddBosToken = false });
+        foreach (string text in (string[])["Hello world, it's 12345 o'clock!", "  Zwei\tBöden\r\n\n\tfür   dich  ", "深度求索 と ひらがな 1234 한국어", "x=y**2; // <b>&amp;</b>", "Ω≈ç√∫˜µ≤ 𝐀𝐁 👩‍👩‍👧 e\u00e9"])
+            Assert.Equal(opened.Tokenizer!.Encode(text, addSpecialTokens: false), back.Encode(text, addSpecialTokens: false));
 
         T Get<T>(string key) => keys.TryGet(key, out T? value) ? value : throw new KeyNotFoundException(key);
     }
