@@ -77,26 +77,62 @@ internal static unsafe class Attention
     /// <summary>Grouped-query attention; multi-head and multi-query are special cases.</summary>
     public static void GroupedQuery(in GroupedQueryArguments a, KernelTable kernels, WorkerPool pool)
     {
-        var work = new GroupedQueryWork { A = a };
-        pool.Run(a.Tokens * a.Heads, ref work);
+        if (a.Tokens <= 0) return;
+        int rows = checked(a.Tokens * (a.Heads / a.KvHeads));
+        GroupedQueryArguments copy = a;
+        var work = new GroupedQueryWork { A = &copy, Rows = rows, Step = Step(rows, a.KvHeads, pool), Scratch = kernels.AttentionScratch(a.KeyDim, a.ValueDim), Pool = pool, Kernel = kernels.GroupedQuery };
+        work.Pieces = (rows - 1) / work.Step + 1;
+        pool.Run(a.KvHeads * work.Pieces, ref work);
     }
 
     /// <summary>Absorbed multi-head latent attention.</summary>
     public static void Latent(in LatentArguments a, KernelTable kernels, WorkerPool pool)
     {
-        var work = new LatentWork { A = a };
-        pool.Run(a.Tokens * a.Heads, ref work);
+        if (a.Tokens <= 0) return;
+        int rows = checked(a.Tokens * a.Heads), dim = a.LatentDim + a.RopeDim + 31 & ~31;
+        LatentArguments copy = a;
+        // Latents lie where keys and values do in the other kind; the queries are copied.
+        var work = new LatentWork { A = &copy, Rows = rows, Step = Step(rows, 1, pool), Scratch = kernels.AttentionScratch(2 * dim, a.LatentDim), Pool = pool, Kernel = kernels.Latent };
+        pool.Run((rows - 1) / work.Step + 1, ref work);
     }
+
+    // Rows of an item: enough items for all threads, few enough that a block is seldom converted twice; whole register tiles of 6.
+    private static int Step(int rows, int heads, WorkerPool pool)
+    {
+        int share = (int)Math.Min(AttentionRows, ((long)rows * heads + pool.Threads - 1) / pool.Threads);
+        return Math.Min(AttentionRows, (share + 5) / 6 * 6);
+    }
+
+    private const int AttentionRows = 48;
 
     private struct GroupedQueryWork : IParallelWork
     {
-        public GroupedQueryArguments A;
-        public void Run(int item, int worker) => PlainAttention.GroupedQuery(A, item / A.Heads, item % A.Heads);
+        public GroupedQueryArguments* A;
+        public int Rows, Step, Pieces;
+        public long Scratch;
+        public WorkerPool Pool;
+        public delegate*<GroupedQueryArguments*, int, int, int, byte*, void> Kernel;
+
+        public readonly void Run(int item, int worker)
+        {
+            // The last rows see the most keys: they go first.
+            int first = (Pieces - 1 - item % Pieces) * Step;
+            Kernel(A, item / Pieces, first, Math.Min(Step, Rows - first), Pool.Scratch(worker, Scratch));
+        }
     }
 
     private struct LatentWork : IParallelWork
     {
-        public LatentArguments A;
-        public void Run(int item, int worker) => PlainAttention.Latent(A, item / A.Heads, item % A.Heads);
+        public LatentArguments* A;
+        public int Rows, Step;
+        public long Scratch;
+        public WorkerPool Pool;
+        public delegate*<LatentArguments*, int, int, byte*, void> Kernel;
+
+        public readonly void Run(int item, int worker)
+        {
+            int first = ((Rows - 1) / Step - item) * Step;
+            Kernel(A, first, Math.Min(Step, Rows - first), Pool.Scratch(worker, Scratch));
+        }
     }
 }

@@ -9,8 +9,13 @@ internal static unsafe class PlainAttention
         int head = n / (a.Heads / a.KvHeads);
         float* q = a.Query + (long)t * a.QueryStride + (long)n * a.KeyDim;
         float* y = a.Output + (long)t * a.OutputStride + (long)n * a.ValueDim;
-        Row(q, a.KeyDim, a.ValueDim, a.Position + t + 1, a.Scale, y,
-            (j, d) => KvBlock.ReadKey(a.Format, a.KeyBlocks[j / 64], head, a.KeyDim, j % 64, d),
+        Row(a.ValueDim, a.Position + t + 1, a.Scale, y,
+            j =>
+            {
+                float s = 0;
+                for (int d = 0; d < a.KeyDim; d++) s = MathF.FusedMultiplyAdd(q[d], KvBlock.ReadKey(a.Format, a.KeyBlocks[j / 64], head, a.KeyDim, j % 64, d), s);
+                return s;
+            },
             (j, e) => KvBlock.ReadValue(a.Format, a.ValueBlocks[j / 64], head, a.ValueDim, j % 64, e));
     }
 
@@ -20,11 +25,18 @@ internal static unsafe class PlainAttention
         int dim = a.LatentDim + a.RopeDim;
         float* q = a.Query + (long)t * a.QueryStride + (long)n * dim;
         float* y = a.Output + (long)t * a.OutputStride + (long)n * a.LatentDim;
-        float Row64(int j, int d) => KvBlock.ReadValue(a.Format, a.Blocks[j / 64], 0, dim, j % 64, d);
-        Row(q, dim, a.LatentDim, a.Position + t + 1, a.Scale, y, Row64, Row64);
+        Row(a.LatentDim, a.Position + t + 1, a.Scale, y,
+            j =>
+            {
+                Span<float> lanes = stackalloc float[VectorMath.Lanes];
+                lanes.Clear();
+                for (int d = 0; d < dim; d++) lanes[d % 16] = MathF.FusedMultiplyAdd(q[d], KvBlock.ReadValue(a.Format, a.Blocks[j / 64], 0, dim, j % 64, d), lanes[d % 16]);
+                return VectorMath.AddLanes(lanes);
+            },
+            (j, e) => KvBlock.ReadValue(a.Format, a.Blocks[j / 64], 0, dim, j % 64, e));
     }
 
-    private static void Row(float* q, int keyDim, int valueDim, int keys, float scale, float* y, Func<int, int, float> key, Func<int, int, float> value)
+    private static void Row(int valueDim, int keys, float scale, float* y, Func<int, float> score, Func<int, int, float> value)
     {
         float[] p = new float[64];
         float max = float.NegativeInfinity, sum = 0;
@@ -36,9 +48,7 @@ internal static unsafe class PlainAttention
             {
                 p[j] = float.NegativeInfinity;
                 if (start + j >= keys) continue;
-                float s = 0;
-                for (int d = 0; d < keyDim; d++) s = MathF.FusedMultiplyAdd(q[d], key(start + j, d), s);
-                p[j] = s * scale;
+                p[j] = score(start + j) * scale;
                 tileMax = MathF.Max(tileMax, p[j]);
             }
             float newMax = MathF.Max(max, tileMax), correction = VectorMath.Exp(max - newMax);

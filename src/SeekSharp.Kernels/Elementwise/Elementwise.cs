@@ -13,45 +13,22 @@ internal enum RotaryLayout
 internal static unsafe class Elementwise
 {
     /// <summary>y = x / √(mean(x²) + ε) ⊙ w (arXiv 1910.07467).</summary>
-    public static void RmsNorm(float* x, float* weight, float* y, int n, float epsilon, KernelTable kernels)
-    {
-        float scale = 1 / MathF.Sqrt(VectorMath.SumOfSquares(new ReadOnlySpan<float>(x, n)) / n + epsilon);
-        for (int i = 0; i < n; i++) y[i] = x[i] * scale * weight[i];
-    }
+    public static void RmsNorm(float* x, float* weight, float* y, int n, float epsilon, KernelTable kernels) => kernels.RmsNorm(x, weight, y, n, epsilon);
 
     /// <summary>y = silu(gate) ⊙ up (arXiv 2002.05202).</summary>
-    public static void SwiGlu(float* gate, float* up, float* y, int n, KernelTable kernels)
-    {
-        for (int i = 0; i < n; i++) y[i] = VectorMath.Silu(gate[i]) * up[i];
-    }
+    public static void SwiGlu(float* gate, float* up, float* y, int n, KernelTable kernels) => kernels.SwiGlu(gate, up, y, n);
 
     /// <summary>y = 1 / (1 + e^−x).</summary>
-    public static void Sigmoid(float* x, float* y, int n, KernelTable kernels)
-    {
-        for (int i = 0; i < n; i++) y[i] = VectorMath.Sigmoid(x[i]);
-    }
+    public static void Sigmoid(float* x, float* y, int n, KernelTable kernels) => kernels.Sigmoid(x, y, n);
 
     /// <summary>y = e^(x − max x) / Σ.</summary>
-    public static void Softmax(float* x, float* y, int n, KernelTable kernels)
-    {
-        float max = float.NegativeInfinity;
-        for (int i = 0; i < n; i++) max = MathF.Max(max, x[i]);
-        for (int i = 0; i < n; i++) y[i] = VectorMath.Exp(x[i] - max);
-        float sum = VectorMath.Sum(new ReadOnlySpan<float>(y, n));
-        for (int i = 0; i < n; i++) y[i] /= sum;
-    }
+    public static void Softmax(float* x, float* y, int n, KernelTable kernels) => kernels.Softmax(x, y, n);
 
     /// <summary>y += x.</summary>
-    public static void Add(float* x, float* y, int n, KernelTable kernels)
-    {
-        for (int i = 0; i < n; i++) y[i] += x[i];
-    }
+    public static void Add(float* x, float* y, int n, KernelTable kernels) => kernels.Add(x, y, n);
 
     /// <summary>y += factor · x, fused.</summary>
-    public static void AddScaled(float* x, float factor, float* y, int n, KernelTable kernels)
-    {
-        for (int i = 0; i < n; i++) y[i] = MathF.FusedMultiplyAdd(factor, x[i], y[i]);
-    }
+    public static void AddScaled(float* x, float factor, float* y, int n, KernelTable kernels) => kernels.AddScaled(x, factor, y, n);
 
     /// <summary>
     /// Rotates the pairs of <paramref name="heads"/> vectors, <paramref name="headStride"/> floats apart, in place (arXiv 2104.09864):

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace SeekSharp.Kernels;
 
 /// <summary>
@@ -53,6 +55,7 @@ internal unsafe struct BlockCodes
         is NumberFormat.Q4_1 or NumberFormat.Q5_1 or NumberFormat.Q2_K or NumberFormat.Q4_K or NumberFormat.Q5_K;
 
     /// <summary>Takes a block apart (the layouts are explained at the decoders in Formats/).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Read(NumberFormat format, byte* src)
     {
         fixed (byte* codes = Codes, min = Min)

@@ -11,6 +11,7 @@ internal static unsafe class CodebookBlocks
     private const ulong Ones = 0x0101010101010101;
 
     /// <summary>Reads 256 codes and the scales of 16 parts; returns d.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static ushort Read(NumberFormat format, byte* src, sbyte* codes, sbyte* sub)
     {
         switch (format)

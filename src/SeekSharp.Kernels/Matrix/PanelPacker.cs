@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace SeekSharp.Kernels;
 
 /// <summary>Packs panels from a checkpoint's bytes (<see cref="PackedLayout"/>); an item is a panel.</summary>
@@ -50,6 +52,7 @@ internal unsafe struct PanelPacker : IParallelWork
     }
 
     // Pieces of K, so that the panel's lines being written stay in cache while the 32 rows pass.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void PackFloats(byte* source, long rowBytes, int outputs, byte* panel)
     {
         const long Piece = 64;
@@ -128,6 +131,7 @@ internal unsafe struct PanelPacker : IParallelWork
     }
 
     // The memory is zero at first: each output's bits are added to the words that it shares.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteCodes(PackedLayout layout, byte* codes, byte* target, int o)
     {
         for (int b = 0; b < layout.Blocks; b++, codes += 32)

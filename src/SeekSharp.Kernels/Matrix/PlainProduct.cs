@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace SeekSharp.Kernels;
 
 /// <summary>
@@ -47,6 +49,7 @@ internal static unsafe class PlainProduct
         return sum;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Integer(NumberFormat format, byte* w, float* x, int cols)
     {
         var block = new BlockCodes();

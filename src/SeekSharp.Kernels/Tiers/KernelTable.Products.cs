@@ -24,6 +24,17 @@ internal sealed unsafe partial class KernelTable
     /// <summary>Quantizes a row of activations: (row, cols, result, signed form).</summary>
     public delegate*<float*, int, byte*, int, void> Quantize { get; private set; }
 
+    // Signatures as in VectorKernels and AttentionKernel.
+    public delegate*<float*, float*, float*, int, void> SwiGlu { get; private set; }
+    public delegate*<float*, float*, int, void> Sigmoid { get; private set; }
+    public delegate*<float*, float*, float*, int, float, void> RmsNorm { get; private set; }
+    public delegate*<float*, float*, int, void> Softmax { get; private set; }
+    public delegate*<float*, float*, int, void> Add { get; private set; }
+    public delegate*<float*, float, float*, int, void> AddScaled { get; private set; }
+    public delegate*<int, int, long> AttentionScratch { get; private set; }
+    public delegate*<GroupedQueryArguments*, int, int, int, byte*, void> GroupedQuery { get; private set; }
+    public delegate*<LatentArguments*, int, int, byte*, void> Latent { get; private set; }
+
     private void Fill()
     {
         switch (Tier)
@@ -39,6 +50,15 @@ internal sealed unsafe partial class KernelTable
         where F : struct
         where I : struct
     {
+        SwiGlu = &VectorKernels<S, F, I>.SwiGlu;
+        Sigmoid = &VectorKernels<S, F, I>.Sigmoid;
+        RmsNorm = &VectorKernels<S, F, I>.RmsNorm;
+        Softmax = &VectorKernels<S, F, I>.Softmax;
+        Add = &VectorKernels<S, F, I>.Add;
+        AddScaled = &VectorKernels<S, F, I>.AddScaled;
+        AttentionScratch = &AttentionKernel<S, F, I>.ScratchBytes;
+        GroupedQuery = &AttentionKernel<S, F, I>.GroupedQuery;
+        Latent = &AttentionKernel<S, F, I>.Latent;
         ExactProduct = &ExactPanel.Run<S, F, I>;
         Quantize = &ActivationForms.Quantize<S, F, I>;
         Float<S, F, I, FloatPanels<S, F, I>.F32>();

@@ -12,6 +12,7 @@ internal static unsafe class FloatPanel<S, F, I, T>
     where I : struct
     where T : struct, IFloatFormat<F, I>
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(PanelArguments* a, int panel, int first, int count, byte* scratch)
     {
         var sums = (float*)scratch;
@@ -61,6 +62,7 @@ internal static unsafe class FloatPanel<S, F, I, T>
     }
 
     /// <summary>Inputs k0 … k0 + count − 1 of a panel as dequantized floats [count][32], in order of k.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Floats(PanelArguments* a, int panel, int k0, int count, float* result, byte* scratch)
     {
         byte* pairs = a->Panels + panel * a->PanelBytes + (long)(k0 / 2) * T.PairBytes;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace SeekSharp.Kernels;
 
 /// <summary>Names a codebook format to the kernels.</summary>
@@ -24,6 +26,7 @@ internal static unsafe class CodebookRecord
     public const int Header = 128 + 16 * 32;
     public const int Bytes = Header + 8 * 1024;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LookUp(NumberFormat format, byte* record, byte* result)
     {
         int blockBytes = NumberFormats.BlockBytes(format);

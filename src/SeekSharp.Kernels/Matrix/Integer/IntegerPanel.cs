@@ -17,6 +17,7 @@ internal static unsafe class IntegerPanel<S, F, I, T>
     // From this many rows on, expanding pays.
     private const int ManyRows = 8;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(PanelArguments* a, int panel, int first, int count, byte* scratch)
     {
         int blocks = a->Cols / PackedLayout.BlockInputs;
