@@ -29,6 +29,7 @@ internal static class CommandLine
         root.Subcommands.Add(InspectVerb.Create());
         root.Subcommands.Add(TokenizeVerb.Create());
         root.Subcommands.Add(DetokenizeVerb.Create());
+        root.Subcommands.Add(TemplateVerb.Create());
         root.Subcommands.Add(LogitsVerb.Create());
         root.Subcommands.Add(PerplexityVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
