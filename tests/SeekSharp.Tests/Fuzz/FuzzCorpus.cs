@@ -36,12 +36,12 @@ internal static class FuzzCorpus
                 foreach (string file in files.Order(StringComparer.Ordinal))
                 {
                     // Of a shard alone no model can be made.
-                    Add(all, $"{name}/{Path.GetFileName(file)}", 2.5 * ByCost(new FileInfo(file).Length), typeof(CheckpointException), !sharded,
+                    Add(all, $"{name}/{Path.GetFileName(file)}", 5 * ByCost(new FileInfo(file).Length), typeof(CheckpointException), !sharded,
                         c => new SafetensorsTarget(file, sharded ? null : config) { Name = c.Name, Weight = c.Weight, IsCheckpoint = c.IsCheckpoint, Boundary = c.Boundary });
                 }
-                Add(all, $"{name}/config.json", 0.6, typeof(CheckpointException), true,
+                Add(all, $"{name}/config.json", 2, typeof(CheckpointException), true,
                     c => new ConfigTarget(config, sharded ? index : weights) { Name = c.Name, Weight = c.Weight, IsCheckpoint = c.IsCheckpoint, Boundary = c.Boundary });
-                if (sharded) Add(all, $"{name}/model.safetensors.index.json", 0.5, typeof(CheckpointException), true,
+                if (sharded) Add(all, $"{name}/model.safetensors.index.json", 1.5, typeof(CheckpointException), true,
                     c => new IndexTarget(folder) { Name = c.Name, Weight = c.Weight, IsCheckpoint = c.IsCheckpoint, Boundary = c.Boundary });
             }
     }
@@ -55,7 +55,7 @@ internal static class FuzzCorpus
             if (name.EndsWith("-00002-of-00002.gguf", StringComparison.Ordinal) || name == "metadata_nested.gguf") continue;
             string[] parts = GgufCheckpoint.Shards(file);
             bool model = !name.StartsWith("metadata", StringComparison.Ordinal);
-            Add(all, $"goldens/gguf/{name}", 2.5 * ByCost(new FileInfo(file).Length), typeof(CheckpointException), model,
+            Add(all, $"goldens/gguf/{name}", 5 * ByCost(new FileInfo(file).Length), typeof(CheckpointException), model,
                 c => new GgufTarget(parts) { Name = c.Name, Weight = c.Weight, IsCheckpoint = c.IsCheckpoint, Boundary = c.Boundary });
         }
     }
@@ -81,7 +81,7 @@ internal static class FuzzCorpus
                 Add(all, name, 0.5, typeof(CheckpointException), false,
                     c => new SmallConfigTarget(File.ReadAllBytes(file), generation: false) { Name = c.Name, Weight = c.Weight, Boundary = c.Boundary });
             else
-                Add(all, name, file.EndsWith(".gz", StringComparison.Ordinal) ? 0.02 : new FileInfo(file).Length > 50_000 ? 0.1 : 0.5, typeof(TokenizerException), false,
+                Add(all, name, file.EndsWith(".gz", StringComparison.Ordinal) ? 0.05 : new FileInfo(file).Length > 50_000 ? 0.1 : 0.5, typeof(TokenizerException), false,
                     c => new TokenizerTarget(file) { Name = c.Name, Weight = c.Weight, Boundary = c.Boundary });
         }
         // No golden folder has a generation_config.json; this is the form that R1's distilled models have.

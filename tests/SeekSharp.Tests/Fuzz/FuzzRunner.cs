@@ -26,8 +26,8 @@ internal sealed class FuzzRunner(ulong seed, long count, int threads)
     private readonly Lock _lock = new();
     private double[] _cumulated = [];
     private long _next, _checkpoints, _forward, _opened, _done;
-    private double _slowest;
-    private long _largest;
+    private (double Seconds, string Mutant) _slowest = (0, "none");
+    private (long Bytes, string Mutant) _largest = (0, "none");
 
     public IReadOnlyList<string> Failures => _failures;
 
@@ -72,7 +72,7 @@ internal sealed class FuzzRunner(ulong seed, long count, int threads)
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"seed {seed}: {_done} mutants of {Files} golden files (of {AllFiles}); {_opened} were opened; ");
         text.Append(CultureInfo.InvariantCulture, $"{_checkpoints} of models' files, of which {_forward} ({100.0 * _forward / Math.Max(1, _checkpoints):F1}%) reached a forward pass; ");
-        text.Append(CultureInfo.InvariantCulture, $"slowest {_slowest:F2} s, most memory {_largest / 1048576.0:F1} MiB beyond the file; {_failures.Count} failures");
+        text.Append(CultureInfo.InvariantCulture, $"slowest {_slowest.Seconds:F2} s ({_slowest.Mutant}), most memory {_largest.Bytes / 1048576.0:F1} MiB beyond the file ({_largest.Mutant}); {_failures.Count} failures");
         if (byFile)
             foreach ((string name, (long n, long opened, long forward, double seconds)) in _byName.OrderByDescending(p => p.Value.Seconds))
                 text.Append(CultureInfo.InvariantCulture, $"\n{n,8} {opened,8} {forward,8} {seconds,8:F2} s  {name}");
@@ -128,7 +128,7 @@ internal sealed class FuzzRunner(ulong seed, long count, int threads)
             if (error is not null) _owner.Fail(Current, error.ToString());
             if (seconds > Longest.TotalSeconds) _owner.Fail(Current, $"took {seconds:F1} s");
             if (beyond > Allowance) _owner.Fail(Current, $"allocated {beyond >> 20} MiB beyond the file's {target.FileBytes} bytes");
-            _owner.Count(target, reached, seconds, beyond);
+            _owner.Count(target, Current, reached, seconds, beyond);
         }
 
         private (Reached Reached, double Seconds, long Bytes, Exception? Error) Once(FuzzTarget target, long index)
@@ -166,7 +166,7 @@ internal sealed class FuzzRunner(ulong seed, long count, int threads)
 
     private long Total => count;
 
-    private void Count(FuzzTarget target, Reached reached, double seconds, long beyond)
+    private void Count(FuzzTarget target, string mutant, Reached reached, double seconds, long beyond)
     {
         lock (_lock)
         {
@@ -177,8 +177,8 @@ internal sealed class FuzzRunner(ulong seed, long count, int threads)
                 _checkpoints++;
                 if (reached == Reached.Forward) _forward++;
             }
-            _slowest = Math.Max(_slowest, seconds);
-            _largest = Math.Max(_largest, beyond);
+            if (seconds > _slowest.Seconds) _slowest = (seconds, mutant);
+            if (beyond > _largest.Bytes) _largest = (beyond, mutant);
             _byName.TryGetValue(target.Name, out (long Count, long Opened, long Forward, double Seconds) n);
             _byName[target.Name] = (n.Count + 1, n.Opened + (reached >= Reached.Opened ? 1 : 0), n.Forward + (reached == Reached.Forward ? 1 : 0), n.Seconds + seconds);
         }

@@ -9,7 +9,7 @@ namespace SeekSharp.Tests.Fuzz;
 /// </summary>
 internal sealed class JsonMutator
 {
-    private const int MostSpans = 20_000;
+    private const int MostSpans = 20_000, Dense = 24, Sparse = 61;
 
     private static readonly string[] Numbers =
     [
@@ -171,7 +171,7 @@ internal sealed class JsonMutator
 
     private void Scan()
     {
-        var open = new Stack<(int Name, int Start)>();
+        var open = new Stack<(int Name, int Start, int Children)>();
         var json = new Utf8JsonReader(_source, new JsonReaderOptions { MaxDepth = 256 });
         int name = -1;
         while (_spans.Count < MostSpans && json.Read())
@@ -179,15 +179,33 @@ internal sealed class JsonMutator
             int start = (int)json.TokenStartIndex, end = (int)json.BytesConsumed;
             switch (json.TokenType)
             {
-                case JsonTokenType.PropertyName: name = start; break;
-                case JsonTokenType.StartObject or JsonTokenType.StartArray: open.Push((name, start)); name = -1; break;
-                case JsonTokenType.EndObject or JsonTokenType.EndArray:
-                    (int outer, int from) = open.Pop();
-                    _spans.Add(new Span(outer, from, end));
-                    name = -1;
+                case JsonTokenType.PropertyName:
+                    name = start;
+                    continue;
+                case JsonTokenType.StartObject or JsonTokenType.StartArray:
+                    open.Push((name, start, 0));
                     break;
-                default: _spans.Add(new Span(name, start, end)); name = -1; break;
+                case JsonTokenType.EndObject or JsonTokenType.EndArray:
+                    (int outer, int from, _) = open.Pop();
+                    Add(open, new Span(outer, from, end));
+                    break;
+                default:
+                    Add(open, new Span(name, start, end));
+                    break;
             }
+            name = -1;
         }
+    }
+
+    // Of long lists (a vocabulary) only some members count, or nothing else would ever be mutated.
+    private void Add(Stack<(int Name, int Start, int Children)> open, Span span)
+    {
+        int index = 0;
+        if (open.TryPop(out (int Name, int Start, int Children) parent))
+        {
+            index = parent.Children;
+            open.Push(parent with { Children = index + 1 });
+        }
+        if (index < Dense || index % Sparse == 0) _spans.Add(span);
     }
 }
