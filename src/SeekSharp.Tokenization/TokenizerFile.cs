@@ -5,7 +5,8 @@ namespace SeekSharp.Tokenization;
 /// <summary>Reads a tokenizer.json, plain or gzipped, within bounds.</summary>
 internal static class TokenizerFile
 {
-    private const long MaxBytes = 512L << 20;
+    private const long MaxBytes = 512L << 20, LeastLimit = 32 << 20;
+    private const int PartBytes = 1 << 20, MostRatio = 32; // published ones are packed to a quarter
 
     public static byte[] Read(string path)
     {
@@ -26,20 +27,36 @@ internal static class TokenizerFile
 
     private static byte[] Unzip(string path, byte[] data)
     {
-        // The last four bytes say how long the text is; deflate makes at most 1,032 bytes of one.
-        if (data.Length < 18) throw new TokenizerException($"{path}: broken gzip: {data.Length} bytes");
-        long length = BitConverter.ToUInt32(data, data.Length - 4);
-        if (length > Math.Min(MaxBytes, 1040L * data.Length)) throw new TokenizerException($"{path}: broken gzip: says that it holds {length} bytes");
-        byte[] text = new byte[length];
+        // The last four bytes say how long the text is, and may lie: what is allocated grows with what is really there.
+        long most = Math.Min(MaxBytes, Math.Max(LeastLimit, (long)MostRatio * data.Length));
+        List<byte[]> parts = [];
+        long length = 0;
         try
         {
             using GZipStream zip = new(new MemoryStream(data), CompressionMode.Decompress);
-            int read = zip.ReadAtLeast(text, text.Length, throwOnEndOfStream: false);
-            if (read < text.Length || zip.ReadByte() >= 0) throw new TokenizerException($"{path}: broken gzip: does not hold the {length} bytes that it says");
+            while (true)
+            {
+                byte[] part = new byte[PartBytes];
+                int read = zip.ReadAtLeast(part, part.Length, throwOnEndOfStream: false);
+                length += read;
+                if (length > most) throw new TokenizerException($"{path}: broken gzip: more than {most} bytes of text in {data.Length}");
+                parts.Add(read == part.Length ? part : part[..read]);
+                if (read < part.Length) break;
+            }
         }
         catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw new TokenizerException($"{path}: broken gzip ({e.Message})");
+        }
+        // GZipStream does not notice every kind of end that comes too early.
+        if (data.Length < 18 || (uint)length != BitConverter.ToUInt32(data, data.Length - 4))
+            throw new TokenizerException($"{path}: broken gzip: cut off, or its length is wrong");
+        byte[] text = new byte[length];
+        long at = 0;
+        foreach (byte[] part in parts)
+        {
+            part.CopyTo(text, at);
+            at += part.Length;
         }
         return text;
     }

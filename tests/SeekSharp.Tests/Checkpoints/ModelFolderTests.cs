@@ -1,4 +1,5 @@
 using SeekSharp.Checkpoints;
+using SeekSharp.Tokenization;
 using Xunit;
 
 namespace SeekSharp.Tests.Checkpoints;
@@ -7,6 +8,29 @@ namespace SeekSharp.Tests.Checkpoints;
 public sealed class ModelFolderTests
 {
     private const string Template = "{{ messages[0].content }}";
+
+    [Fact]
+    public void Gguf_has_a_tokenizer()
+    {
+        using ModelFolder folder = ModelFolder.Open(Repository.Shared("models/SmolLM2-135M-Instruct.Q4_1.gguf"));
+        Tokenizer tokenizer = folder.Tokenizer!;
+        Assert.Same(tokenizer, folder.Tokenizer);
+        Assert.Equal(49152, tokenizer.VocabularySize);
+        Assert.Equal("Hello, world!", tokenizer.Decode(tokenizer.Encode("Hello, world!")));
+        Assert.Equal([2, 0], folder.Generation.EosTokenIds); // <|im_end|> by its key, <|endoftext|> by its text
+    }
+
+    [Theory, InlineData("deepseek_v3", 1), InlineData("qwen2_5", 151645), InlineData("llama3_1", 128009)]
+    public void Folder_with_only_tokenizer_files(string name, int end)
+    {
+        using ModelFolder folder = ModelFolder.Open(Repository.Shared($"goldens/tokenizers/{name}"));
+        Assert.Null(folder.Config);
+        Assert.Null(folder.Checkpoint);
+        Assert.NotNull(folder.Tokenizer);
+        Assert.NotNull(folder.EosToken);
+        Assert.Equal([end], folder.Generation.EosTokenIds);
+        Assert.Contains("no weights", Assert.Throws<CheckpointException>(folder.LoadWeights).Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Special_tokens_may_be_text_or_objects()
