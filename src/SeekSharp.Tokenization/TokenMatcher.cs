@@ -72,7 +72,7 @@ internal sealed class TokenMatcher
     }
 
     /// <summary>What a text may cost: enough for any tokens that people use, and bounded for those that are made to hurt.</summary>
-    public static long Budget(int textLength) => 20_000_000 + 64L * textLength;
+    public static long Budget(int textLength) => 5_000_000 + 64L * textLength;
 
     private bool LongestAt(ReadOnlySpan<char> text, int start, ref long budget, out int length, out int id)
     {

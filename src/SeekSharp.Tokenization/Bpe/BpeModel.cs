@@ -20,12 +20,15 @@ internal sealed record BpeOptions
 /// </summary>
 internal sealed class BpeModel
 {
+    private const int MaxAffixes = 1024; // they are written for every word
+
     private readonly TokenTable _tokens;
     private readonly MergeTable _merges;
     private readonly BpeOptions _options;
     private readonly bool _mapsBytes;
     private readonly byte[] _prefix;
     private readonly byte[] _suffix;
+    private readonly int _unknown = -1;
     private readonly int[] _idOfByte = new int[256];     // of the byte's letter, -1: none
     private readonly int[] _fallbackOfByte = new int[256]; // of <0x00>…
     private readonly bool _everyByteHasLetter;
@@ -46,6 +49,8 @@ internal sealed class BpeModel
         _mapsBytes = mapsBytes;
         _prefix = Encoding.UTF8.GetBytes(options.ContinuingSubwordPrefix ?? "");
         _suffix = Encoding.UTF8.GetBytes(options.EndOfWordSuffix ?? "");
+        if (options.UnkToken is not null) tokens.TryGetId(options.UnkToken, out _unknown);
+        if (_prefix.Length + _suffix.Length > MaxAffixes) throw new TokenizerException($"model: continuing_subword_prefix and end_of_word_suffix have over {MaxAffixes} bytes");
         for (int b = 0; b < 256; b++)
         {
             tokens.TryGetId(ByteAlphabet.CharOf((byte)b).ToString(), out _idOfByte[b]);
@@ -140,13 +145,9 @@ internal sealed class BpeModel
 
     private void EncodeCharacters(ReadOnlySpan<byte> text, Workspace w, IdList output)
     {
-        // Byte fallback may give an id for every byte, and affixes add bytes of their own to each character.
-        int most = checked(text.Length * (1 + (_options.ByteFallback ? _prefix.Length : 0)) + _suffix.Length + 1);
-        if (most > w.Symbols.Length) w.Symbols = new int[most];
-        Span<int> symbols = w.Symbols;
         int n = 0;
         int unknown = -1; // an unknown token that is not written yet
-        byte[] letter = new byte[_prefix.Length + 4 + _suffix.Length];
+        byte[] letter = _prefix.Length + _suffix.Length > 0 ? new byte[_prefix.Length + 4 + _suffix.Length] : [];
         for (int i = 0; i < text.Length;)
         {
             int length = text[i] < 0x80 ? 1 : text[i] < 0xE0 ? 2 : text[i] < 0xF0 ? 3 : 4;
@@ -171,25 +172,29 @@ internal sealed class BpeModel
                 s = letter.AsSpan(0, at);
             }
 
+            // Byte fallback gives an id for every byte, those of the affixes too; a waiting unknown token is one more.
+            if (n + s.Length + 2 > w.Symbols.Length) Array.Resize(ref w.Symbols, Math.Max(w.Symbols.Length * 2, n + s.Length + 2));
+            int[] symbols = w.Symbols;
             if (_tokens.TryGetId(s, out int id))
             {
                 if (unknown >= 0) symbols[n++] = unknown;
                 unknown = -1;
                 symbols[n++] = id;
             }
-            else if (_options.ByteFallback && TryWriteBytes(s, symbols[n..]))
+            else if (_options.ByteFallback && TryWriteBytes(s, symbols.AsSpan(n)))
             {
                 n += s.Length; // An unknown token that waits goes on waiting: so the library does it.
             }
             else if (_options.UnkToken is not null)
             {
                 if (unknown >= 0 && !_options.FuseUnk) symbols[n++] = unknown;
-                if (!_tokens.TryGetId(_options.UnkToken, out unknown))
+                unknown = _unknown;
+                if (unknown < 0)
                     throw new TokenizerException($"model.unk_token: \"{_options.UnkToken}\" is not in the vocabulary, and the text has an unknown character");
             }
         }
-        if (unknown >= 0) symbols[n++] = unknown;
-        Finish(symbols[..n], w, output);
+        if (unknown >= 0) w.Symbols[n++] = unknown;
+        Finish(w.Symbols.AsSpan(0, n), w, output);
     }
 
     private bool TryWriteBytes(ReadOnlySpan<byte> s, Span<int> symbols)

@@ -18,6 +18,8 @@ internal sealed class HuggingFaceEncoder(
         public PieceList From = new();
         public PieceList To = new();
         public long Budget;
+        public long PatternBudget;
+        public long Growth; // how long the normalized text may still become
     }
 
     public override int[] LeadingIds { get; } = PostTemplate.Leading(templates);
@@ -30,6 +32,8 @@ internal sealed class HuggingFaceEncoder(
         Work work = Interlocked.Exchange(ref _idle, null) ?? new Work(model);
         work.Ids.Clear();
         work.Budget = TokenMatcher.Budget(text.Length);
+        work.PatternBudget = TextPattern.Budget(text.Length);
+        work.Growth = Normalizer.Limit(text.Length);
         // (1)
         Split(text, 0, text.Length, added.Raw, parseSpecial, work, normalized: false);
         PostTemplate.Apply(templates, work.Ids, addSpecialTokens); // (6)
@@ -39,7 +43,11 @@ internal sealed class HuggingFaceEncoder(
     }
 
     /// <summary>The text as the normalizers leave it, added tokens ignored.</summary>
-    internal string Normalize(string text) => Normalizer.ApplyAll(normalizers, WellFormed(text));
+    internal string Normalize(string text)
+    {
+        long budget = TextPattern.Budget(text.Length);
+        return Normalizer.ApplyAll(normalizers, WellFormed(text), ref budget);
+    }
 
     /// <summary>The pieces that the pre-tokenizers make of a normalized text, added tokens ignored.</summary>
     internal List<string> PreTokenize(string normalized)
@@ -47,7 +55,8 @@ internal sealed class HuggingFaceEncoder(
         PieceList from = new();
         PieceList to = new();
         from.Add(normalized, first: true);
-        Cut(ref from, ref to);
+        long budget = TextPattern.Budget(normalized.Length);
+        Cut(ref from, ref to, ref budget);
         List<string> pieces = [];
         for (int i = 0; i < from.Count; i++) pieces.Add(mapsBytes ? ByteLevelNormalizer.Letters(from[i].Span) : from[i].Span.ToString());
         return pieces;
@@ -83,7 +92,8 @@ internal sealed class HuggingFaceEncoder(
             // (2), (3)
             if (normalizers.Length > 0)
             {
-                text = Normalizer.ApplyAll(normalizers, text[start..end]);
+                text = Normalizer.ApplyAll(normalizers, text[start..end], ref work.PatternBudget);
+                if ((work.Growth -= text.Length) < 0) throw Normalizer.TooLong();
                 start = 0;
                 end = text.Length;
             }
@@ -97,19 +107,21 @@ internal sealed class HuggingFaceEncoder(
         // (4)
         work.From.Clear();
         work.From.Add(text, start, end - start, first);
-        Cut(ref work.From, ref work.To);
+        Cut(ref work.From, ref work.To, ref work.PatternBudget);
         // (5)
         PieceList words = work.From;
         for (int i = 0; i < words.Count; i++) model.Encode(words[i].Span, work.Model, work.Ids);
         words.Clear();
     }
 
-    private void Cut(ref PieceList from, ref PieceList to)
+    private void Cut(ref PieceList from, ref PieceList to, ref long budget)
     {
         foreach (PreTokenizer pre in preTokenizers)
         {
             to.Clear();
+            to.Budget = budget;
             for (int i = 0; i < from.Count; i++) pre.Split(from[i], to);
+            budget = to.Budget;
             (from, to) = (to, from);
         }
         to.Clear();

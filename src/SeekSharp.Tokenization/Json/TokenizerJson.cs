@@ -107,6 +107,7 @@ internal static class TokenizerJson
         {
             if (array.ValueKind != JsonValueKind.Array) throw new TokenizerException($"added_tokens: {Show(array)}, expected an array");
             long next = tokens.Count;
+            long budget = TextPattern.Budget(array.GetRawText().Length);
             int index = 0;
             foreach (JsonElement e in array.EnumerateArray())
             {
@@ -116,7 +117,7 @@ internal static class TokenizerJson
                 AddedToken token = new(content, 0, f.Bool("special"), f.Bool("normalized"), f.Bool("lstrip"), f.Bool("rstrip"), f.Bool("single_word"));
                 if (content.Length == 0) continue;
                 if (!added.TryGetId(content, out int id) && !tokens.TryGetId(content, out id)) id = checked((int)next++);
-                string form = token.Normalized ? Normalizer.ApplyAll(normalizers, content) : content;
+                string form = token.Normalized ? Normalizer.ApplyAll(normalizers, content, ref budget) : content;
                 added.Add(token with { Id = id, Form = form });
             }
         }

@@ -7,23 +7,29 @@ internal abstract class Normalizer
 {
     public abstract string Apply(string text);
 
-    /// <summary>The text after all normalizers. It may not grow without bound: thirty replacements that multiply by ten are refused.</summary>
-    public static string ApplyAll(Normalizer[] normalizers, string text)
+    /// <summary>The same for normalizers with a pattern, which pay for their searches from <paramref name="budget"/>.</summary>
+    public virtual string Apply(string text, ref long budget) => Apply(text);
+
+    /// <summary>
+    /// The text after all normalizers. It may not grow without bound: thirty replacements that multiply by ten are refused. <paramref name="budget"/> is that of
+    /// <see cref="TextPattern.Budget"/>, one for everything that belongs together.
+    /// </summary>
+    public static string ApplyAll(Normalizer[] normalizers, string text, ref long budget)
     {
         if (normalizers.Length == 0) return text;
         long limit = Limit(text.Length);
         foreach (Normalizer n in normalizers)
         {
-            text = n.Apply(text);
+            text = n.Apply(text, ref budget);
             if (text.Length > limit) throw TooLong();
         }
         return text;
     }
 
     /// <summary>The longest that a text may become on its way; one step may multiply it once more.</summary>
-    protected static long Limit(int length) => (1 << 20) + 64L * length;
+    internal static long Limit(int length) => (1 << 20) + 64L * length;
 
-    protected static TokenizerException TooLong() => new("normalizer: the text grows more than 64-fold");
+    internal static TokenizerException TooLong() => new("normalizer: the text grows more than 64-fold");
 }
 
 /// <summary>Prepend: puts a text in front of one that is not empty.</summary>

@@ -29,7 +29,7 @@ internal sealed class CharacterSplit(Func<int, bool> matches, SplitBehavior beha
 /// <summary>Metaspace: writes spaces as another character, puts one in front, and cuts before each.</summary>
 internal sealed class MetaspaceSplit(string replacement, PrependScheme scheme, bool split) : PreTokenizer
 {
-    private readonly CharacterSplit _split = new(c => new Rune(c).ToString() == replacement, SplitBehavior.MergedWithNext);
+    private readonly CharacterSplit _split = new(char.ConvertToUtf32(replacement, 0).Equals, SplitBehavior.MergedWithNext);
 
     public override void Split(in Piece piece, PieceList output)
     {

@@ -8,7 +8,7 @@ internal sealed class PatternSplit(TextPattern pattern, SplitBehavior behavior, 
         ReadOnlySpan<char> text = piece.Span;
         if (text.IsEmpty) return;
         SplitSink sink = new(piece, behavior, invert, output);
-        TextPattern.Matches matches = new(pattern, text);
+        TextPattern.Matches matches = new(pattern, text, ref output.Budget);
         int done = 0;
         while (matches.Next())
         {

@@ -18,6 +18,9 @@ internal sealed class PieceList
 
     public int Count { get; private set; }
 
+    /// <summary>What the patterns that cut may still cost, <see cref="TextPattern.Budget"/> for the whole text.</summary>
+    public long Budget;
+
     public ref readonly Piece this[int i] => ref _items[i];
 
     public void Add(string source, int start, int length, bool first)

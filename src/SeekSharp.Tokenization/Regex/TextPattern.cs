@@ -37,8 +37,8 @@ internal sealed class TextPattern
 
     public static TextPattern ByteLevel => Shared(Gpt2);
 
-    /// <summary>What the searches of one text may cost.</summary>
-    public static long Budget(int textLength) => 20_000_000 + 300L * textLength;
+    /// <summary>What all searches in one text may cost together: enough for any pattern that people use, a fraction of a second for those that are made to hurt.</summary>
+    public static long Budget(int textLength) => 5_000_000 + 300L * textLength;
 
     public static TokenizerException TooSlow() => new("a regular expression of the tokenizer takes too long on this text");
 
@@ -58,10 +58,10 @@ internal sealed class TextPattern
     internal (Automaton? Fast, Backtracker Plain) Engines => (_automaton.Value, _backtracker.Value);
 
     /// <summary>Walks over all matches as Oniguruma's bindings do: an empty match right behind the last one does not count.</summary>
-    public ref struct Matches(TextPattern pattern, ReadOnlySpan<char> text)
+    public ref struct Matches(TextPattern pattern, ReadOnlySpan<char> text, ref long budget)
     {
         private readonly ReadOnlySpan<char> _text = text;
-        private long _budget = Budget(text.Length);
+        private readonly ref long _budget = ref budget;
         private int _from;
         private int _lastEnd = -1;
 
