@@ -35,6 +35,11 @@ internal sealed unsafe partial class KernelTable
     public delegate*<GroupedQueryArguments*, int, int, int, byte*, void> GroupedQuery { get; private set; }
     public delegate*<LatentArguments*, int, int, byte*, void> Latent { get; private set; }
 
+    // ProbeKernels.
+    public delegate*<byte*, long, int> ReadMemory { get; private set; }
+    public delegate*<int, byte*, double> PeakFp32 { get; private set; }
+    public delegate*<int, byte*, double> PeakInt8 { get; private set; }
+
     private void Fill()
     {
         switch (Tier)
@@ -59,6 +64,9 @@ internal sealed unsafe partial class KernelTable
         AttentionScratch = &AttentionKernel<S, F, I>.ScratchBytes;
         GroupedQuery = &AttentionKernel<S, F, I>.GroupedQuery;
         Latent = &AttentionKernel<S, F, I>.Latent;
+        ReadMemory = &ProbeKernels<S, F, I>.Read;
+        PeakFp32 = &ProbeKernels<S, F, I>.Fp32;
+        PeakInt8 = &ProbeKernels<S, F, I>.Int8;
         ExactProduct = &ExactPanel.Run<S, F, I>;
         Quantize = &ActivationForms.Quantize<S, F, I>;
         Float<S, F, I, FloatPanels<S, F, I>.F32>();

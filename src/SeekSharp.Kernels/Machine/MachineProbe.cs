@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+
+namespace SeekSharp.Kernels;
+
+/// <summary>What a machine can do, as measured: the limits that kernels are judged by.</summary>
+/// <param name="Threads">Threads that measured.</param>
+/// <param name="ReadOneGbs">Bytes read from memory by one thread, 10⁹ a second.</param>
+/// <param name="ReadAllGbs">The same by all threads.</param>
+/// <param name="Fp32Gflops">Multiplications and additions of the fp32 tile of the tier in the first-level cache, all threads, 10⁹ a second.</param>
+/// <param name="Int8Gops">The same of the int8 tile (4-bit weights expanded, scales included).</param>
+internal sealed record MachineMeasurements(int Threads, double ReadOneGbs, double ReadAllGbs, double Fp32Gflops, double Int8Gops);
+
+/// <summary>Names and measures the machine, in less than two seconds.</summary>
+internal static unsafe class MachineProbe
+{
+    private const long ReadBytes = 256L << 20;
+
+    /// <summary>The processor as the system names it.</summary>
+    public static string CpuName { get; } = FindCpuName();
+
+    /// <summary>Cores that this process may use.</summary>
+    public static int Cores => Environment.ProcessorCount;
+
+    /// <summary>Instruction sets that matter to kernels and that .NET sees.</summary>
+    public static IReadOnlyList<string> Features { get; } = FindFeatures();
+
+    /// <summary>Measures with the pool's threads; what else runs on the machine takes its share.</summary>
+    public static MachineMeasurements Measure(KernelTable kernels, WorkerPool pool)
+    {
+        using var memory = new NativeBuffer(ReadBytes);
+        double one = 0, all = 0;
+        for (int round = 0; round < 4; round++)
+        {
+            one = Math.Max(one, Read(kernels, memory, 1, null));
+            all = Math.Max(all, Read(kernels, memory, pool.Threads, pool));
+        }
+        double fp32 = 0, int8 = 0;
+        for (int round = 0; round < 3; round++)
+        {
+            fp32 = Math.Max(fp32, Peak(kernels.PeakFp32, pool));
+            int8 = Math.Max(int8, Peak(kernels.PeakInt8, pool));
+        }
+        return new MachineMeasurements(pool.Threads, one, all, fp32, int8);
+    }
+
+    private static double Read(KernelTable kernels, NativeBuffer memory, int threads, WorkerPool? pool)
+    {
+        // Pieces of 4 MB, taken by whoever is free.
+        var work = new ReadWork { Address = memory.Address, Piece = 4 << 20, Kernel = kernels.ReadMemory };
+        int items = (int)(ReadBytes / work.Piece);
+        long start = Stopwatch.GetTimestamp();
+        if (pool is null || threads == 1)
+            for (int i = 0; i < items; i++) work.Run(i, 0);
+        else
+            pool.Run(items, ref work);
+        return ReadBytes / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+    }
+
+    private static double Peak(delegate*<int, byte*, double> kernel, WorkerPool pool)
+    {
+        const int Calls = 4000;
+        var work = new PeakWork { Pool = pool, Kernel = kernel, Calls = Calls };
+        long start = Stopwatch.GetTimestamp();
+        pool.Run(pool.Threads * 4, ref work); // several each: a thread that another process disturbs does fewer
+        double operations = kernel(0, null) * Calls * pool.Threads * 4;
+        return operations / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+    }
+
+    private struct ReadWork : IParallelWork
+    {
+        public byte* Address;
+        public long Piece;
+        public delegate*<byte*, long, int> Kernel;
+        public readonly void Run(int item, int worker) => Kernel(Address + item * Piece, Piece);
+    }
+
+    private struct PeakWork : IParallelWork
+    {
+        public WorkerPool Pool;
+        public delegate*<int, byte*, double> Kernel;
+        public int Calls;
+        public readonly void Run(int item, int worker) => Kernel(Calls, Pool.Scratch(worker, PeakScratch));
+    }
+
+    internal const long PeakScratch = 64 << 10;
+
+    private static string FindCpuName()
+    {
+        try
+        {
+            if (OperatingSystem.IsLinux())
+                foreach (string line in File.ReadLines("/proc/cpuinfo"))
+                    if (line.StartsWith("model name", StringComparison.Ordinal) || line.StartsWith("Model", StringComparison.Ordinal))
+                        return line[(line.IndexOf(':') + 1)..].Trim();
+            if (OperatingSystem.IsMacOS())
+            {
+                using Process? process = Process.Start(new ProcessStartInfo("sysctl", "-n machdep.cpu.brand_string") { RedirectStandardOutput = true });
+                if (process?.StandardOutput.ReadLine() is { Length: > 0 } name) return name.Trim();
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.ComponentModel.Win32Exception)
+        {
+            // the system keeps its name to itself: the architecture serves
+        }
+        return Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? RuntimeInformation.ProcessArchitecture.ToString();
+    }
+
+    private static List<string> FindFeatures()
+    {
+        (string Name, bool Has)[] features =
+        [
+            ("avx2", Avx2.IsSupported), ("fma", Fma.IsSupported), ("avx-vnni", AvxVnni.IsSupported), ("avx512f", Avx512F.IsSupported), ("avx512bw", Avx512BW.IsSupported),
+            ("avx512vbmi", Avx512Vbmi.IsSupported), ("avx512-vnni", HasLeaf7(2, 11)), ("avx512-bf16", HasLeaf7Sub1(5)), ("neon", AdvSimd.IsSupported), ("dotprod", Dp.IsSupported),
+        ];
+        return [.. features.Where(f => f.Has).Select(f => f.Name)];
+    }
+
+    // What .NET has no intrinsics for, asked of the processor itself: CPUID leaf 7, register 0 … 3 (EAX, EBX, ECX, EDX).
+    private static bool HasLeaf7(int register, int bit)
+    {
+        if (!Avx512F.IsSupported || !X86Base.IsSupported) return false;
+        (int Eax, int Ebx, int Ecx, int Edx) id = X86Base.CpuId(7, 0);
+        return ((register switch { 0 => id.Eax, 1 => id.Ebx, 2 => id.Ecx, _ => id.Edx }) >> bit & 1) != 0;
+    }
+
+    private static bool HasLeaf7Sub1(int bit) => Avx512F.IsSupported && X86Base.IsSupported && (X86Base.CpuId(7, 1).Eax >> bit & 1) != 0;
+}
