@@ -112,7 +112,8 @@ internal sealed class ChatModel : IDisposable
         return ToolFormats.Detect(token => Tokenizer.TokenToId(token) is not null, template);
     }
 
-    private static int[] Beginning(Tokenizer tokenizer)
+    /// <summary>What the tokenizer puts before a text by itself.</summary>
+    internal static int[] Beginning(Tokenizer tokenizer)
     {
         int[] with = tokenizer.Encode("a", addSpecialTokens: true), without = tokenizer.Encode("a", addSpecialTokens: false);
         int at = without.Length == 0 ? -1 : with.AsSpan().IndexOf(without);

@@ -31,17 +31,18 @@ internal static class Interrupts
     internal sealed class Scope : IDisposable
     {
         private readonly CancellationTokenSource _source = new();
+        private readonly CancellationTokenSource? _outer;
 
         public Scope()
         {
-            lock (Gate) _current = _source;
+            lock (Gate) (_outer, _current) = (_current, _source);
         }
 
         public CancellationToken Token => _source.Token;
 
         public void Dispose()
         {
-            lock (Gate) _current = null;
+            lock (Gate) _current = _outer;
             _source.Dispose();
         }
     }

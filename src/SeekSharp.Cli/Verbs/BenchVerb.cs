@@ -57,7 +57,8 @@ internal static class BenchVerb
                 Fill(engine, ids.AsSpan(0, depth), interrupt.Token);
                 decodeSpeed = decode / Generate(engine, ids.AsSpan(0, depth + 1), decode + 1, interrupt.Token).Decode.TotalSeconds;
             }
-            double bandwidth = 25e9;
+            using var pool = new WorkerPool(model.Threads);
+            double bandwidth = MachineProbe.Measure(KernelTable.Current, pool).ReadAllGbs * 1e9;
             long touched = ModelSize.Of(folder.LoadWeights(), model.Config).BytesPerToken;
             var report = new JsonObject
             {

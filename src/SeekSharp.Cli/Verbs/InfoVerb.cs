@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
+using SeekSharp.Kernels;
 
 namespace SeekSharp.Cli.Verbs;
 
@@ -9,26 +10,54 @@ internal static class InfoVerb
 {
     internal static Command Create()
     {
+        Option<int> threads = Range.AtLeast(new Option<int>("--threads") { Description = "Threads to measure with (default: every core)", HelpName = "N" }, 1);
         Option<bool> json = JsonOutput.Create();
-        var command = new Command("info", "Show this machine: processor, kernel tier, measured bandwidth and peaks") { json };
-        command.SetAction(parsed => Run(parsed.GetValue(json)));
+        var command = new Command("info", "Show this machine: processor, kernel tier, measured bandwidth and peaks") { threads, json };
+        command.SetAction(parsed => Run(parsed.GetValue(threads), parsed.GetValue(json)));
         return command;
     }
 
-    private static int Run(bool json)
+    private static int Run(int threads, bool json)
     {
-        var info = new JsonObject
-        {
-            ["version"] = typeof(InfoVerb).Assembly.GetName().Version?.ToString(3),
-            ["runtime"] = RuntimeInformation.FrameworkDescription,
-            ["os"] = RuntimeInformation.OSDescription,
-            ["cores"] = Environment.ProcessorCount,
-            ["memory_bytes"] = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
-        };
+        KernelTable kernels = KernelTable.Current;
+        if (KernelTable.Notice is { } notice) Console.Error.WriteLine("seeksharp: " + notice);
+        using var pool = new WorkerPool(threads);
+        MachineMeasurements measured = MachineProbe.Measure(kernels, pool);
+        long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (json)
-            JsonOutput.Write(info);
-        else
-            foreach ((string name, JsonNode? value) in info) Console.Out.WriteLine($"{name,-14} {value}");
+        {
+            JsonOutput.Write(new JsonObject
+            {
+                ["version"] = Version,
+                ["runtime"] = RuntimeInformation.FrameworkDescription,
+                ["os"] = RuntimeInformation.OSDescription,
+                ["cpu"] = MachineProbe.CpuName,
+                ["cores"] = MachineProbe.Cores,
+                ["features"] = new JsonArray([.. MachineProbe.Features.Select(f => (JsonNode)f)]),
+                ["memory_bytes"] = memory,
+                ["tier"] = kernels.Name,
+                ["best_tier"] = KernelTable.Best.ToString().ToLowerInvariant(),
+                ["threads"] = measured.Threads,
+                ["bandwidth_one_thread_gbs"] = Math.Round(measured.ReadOneGbs, 2),
+                ["bandwidth_gbs"] = Math.Round(measured.ReadAllGbs, 2),
+                ["fp32_gflops"] = Math.Round(measured.Fp32Gflops, 1),
+                ["int8_gops"] = Math.Round(measured.Int8Gops, 1),
+            });
+            return 0;
+        }
+        foreach ((string name, string value) in ((string, string)[])
+        [
+            ("seeksharp", $"{Version} on {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}"),
+            ("processor", $"{MachineProbe.CpuName}, {MachineProbe.Cores} cores"),
+            ("instructions", string.Join(' ', MachineProbe.Features)),
+            ("memory", Amounts.Bytes(memory)),
+            ("kernel tier", kernels.Name),
+            ("reads", $"{measured.ReadOneGbs:0.0} GB/s with one thread, {measured.ReadAllGbs:0.0} GB/s with {measured.Threads}"),
+            ("peak fp32", $"{measured.Fp32Gflops:0} GFLOP/s with {measured.Threads} threads"),
+            ("peak int8", $"{measured.Int8Gops:0} GOP/s with {measured.Threads} threads"),
+        ]) Console.Out.WriteLine($"{name,-13} {value}");
         return 0;
     }
+
+    private static string? Version => typeof(InfoVerb).Assembly.GetName().Version?.ToString(3);
 }

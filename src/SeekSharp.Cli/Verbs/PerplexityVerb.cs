@@ -1,15 +1,19 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json.Nodes;
+using SeekSharp.Chat;
 using SeekSharp.Checkpoints;
 using SeekSharp.Cli.Terminal;
 using SeekSharp.Models;
+using SeekSharp.Tokenization;
 
 namespace SeekSharp.Cli.Verbs;
 
 /// <summary>
 /// <c>seeksharp perplexity</c>: how surprised a model is by a text. The text is tokenized whole, special tokens as plain text, no BOS; windows do not
 /// overlap, each begins with an empty cache, and its tokens from the second on are predicted from those before. The mean is taken in float64.
+/// With <c>--second-half</c> as llama.cpp's tool: whole windows only, tokens behind the middle one count, and a tokenizer's BOS begins the text and takes the
+/// place of each window's first token.
 /// </summary>
 internal static class PerplexityVerb
 {
@@ -21,8 +25,8 @@ internal static class PerplexityVerb
         Argument<string> model = ModelArgument.Create();
         var file = new Argument<string>("FILE") { Description = "A text, UTF-8" };
         var window = new Option<int>("--window") { Description = "Tokens in a window", DefaultValueFactory = _ => 512, HelpName = "N" };
-        Range.AtLeast(window, 2);
-        var secondHalf = new Option<bool>("--second-half") { Description = "Count only the second half of each window, and only whole windows, as llama.cpp's tool does" };
+        Range.AtLeast(window, 4);
+        var secondHalf = new Option<bool>("--second-half") { Description = "Count only the second half of whole windows, as llama.cpp's tool does" };
         Option<bool> json = JsonOutput.Create();
         var compute = new ComputeOptions();
         var command = new Command("perplexity", "Measure a model on a text") { model, file, window, secondHalf, json };
@@ -35,7 +39,9 @@ internal static class PerplexityVerb
     {
         string text = File.ReadAllText(file, new UTF8Encoding(false));
         using ModelFolder folder = ModelArgument.Open(modelName);
-        int[] ids = ModelArgument.Tokenizer(folder).Encode(text, addSpecialTokens: false, parseSpecial: false);
+        Tokenizer tokenizer = ModelArgument.Tokenizer(folder);
+        int[] beginning = secondHalf ? ChatModel.Beginning(tokenizer) : [];
+        int[] ids = [.. beginning, .. tokenizer.Encode(text, addSpecialTokens: false, parseSpecial: false)];
         int least = secondHalf ? window : 2;
         if (ids.Length < least) throw new CliException($"{file}: {ids.Length} tokens, expected at least {least}");
         using LanguageModel model = ModelArgument.Load(folder, options);
@@ -50,7 +56,8 @@ internal static class PerplexityVerb
         for (int start = 0; start + least <= ids.Length; start += window)
         {
             int length = Math.Min(window, ids.Length - start);
-            int first = secondHalf ? Math.Max(1, window / 2) : 1; // the first token that counts
+            int first = secondHalf ? window / 2 + 1 : 1; // the first token that counts
+            if (beginning.Length == 1) ids[start] = beginning[0];
             cache.Truncate(0);
             for (int at = 0; at < length; at += Rows)
             {

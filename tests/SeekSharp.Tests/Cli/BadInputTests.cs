@@ -77,6 +77,10 @@ public sealed class BadInputTests
         FailsAtOnce(1, "absent.json", "logits", model, "--tokens", Path.Combine(folder.Root, "absent.json"), "--out", output);
         FailsInOneLine(1, "absent", "run", Path.Combine(folder.Root, "absent"), "hi");
         FailsInOneLine(1, "tokenizer", "run", model, "hi");
+        FailsAtOnce(1, "line 1", "tokenize", SmolLm2.File_, "--jsonl", folder.Write("bad.jsonl", "{\"txt\":1}\n"));
+        FailsAtOnce(1, "tools.json", "run", SmolLm2.File_, "hi", "--tools", folder.Write("tools.json", "{}"));
+        FailsAtOnce(1, "text.txt", "perplexity", SmolLm2.File_, folder.Write("text.txt", ""));
+        FailsAtOnce(1, "absent.txt", "perplexity", SmolLm2.File_, Path.Combine(folder.Root, "absent.txt"));
         FailsAtOnce(1, "deepseek_v4", "run", Repository.Shared("goldens/models/deepseek_v4"), "--tokens", fine);
     }
 
@@ -103,7 +107,7 @@ public sealed class BadInputTests
         FailsAtOnce(2, "--tokens", "run", "model", "hi", "--tokens", "x.json");
         FailsAtOnce(2, "--jsonl", "tokenize", SmolLm2.File_, "text", "--jsonl", "x");
         FailsAtOnce(2, "ID", "detokenize", SmolLm2.File_);
-        FailsAtOnce(2, "--window", "perplexity", "model", "text", "--window", "1");
+        FailsAtOnce(2, "--window", "perplexity", "model", "text", "--window", "3");
         FailsAtOnce(2, "MODEL", "run");
     }
 }
