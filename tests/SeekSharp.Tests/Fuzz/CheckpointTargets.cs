@@ -123,6 +123,7 @@ internal sealed class GgufTarget : FuzzTarget
 
         try
         {
+            if (_images.Length == 1 && r.Once(100)) return AsFile(_images[0].With(headers[0], cut), r, progress);
             using GgufCheckpoint checkpoint = GgufCheckpoint.Open([.. _images.Select((image, i) => image.With(headers[i], i == which ? cut : 0))]);
             progress.Reached = Reached.Opened;
             ModelRun.Decode(checkpoint);
@@ -134,6 +135,17 @@ internal sealed class GgufTarget : FuzzTarget
         {
             foreach (MutableImage image in _images) image.Heal();
         }
+    }
+
+    // As people do: by its path, with everything a folder gives.
+    private static Reached AsFile(FileImage image, FuzzRandom r, Progress progress)
+    {
+        using var temporary = new TemporaryFolder();
+        File.WriteAllBytes(temporary["model.gguf"], image.Span(0, (int)image.Length));
+        using ModelFolder folder = ModelFolder.Open(r.Once(2) ? temporary.Path : temporary["model.gguf"]);
+        progress.Reached = Reached.Opened;
+        _ = (folder.Generation, folder.BosToken, folder.EosToken, folder.ChatTemplateSource, folder.ToolTemplateSource);
+        return ModelRun.Forward(folder.Checkpoint!, folder.Config!, r, progress);
     }
 
     // The parts that need no weights.
