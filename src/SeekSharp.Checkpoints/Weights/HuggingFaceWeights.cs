@@ -21,7 +21,7 @@ internal sealed class HuggingFaceWeights
     /// <summary>Finds all weights of a model.</summary>
     /// <exception cref="CheckpointException">One is missing or of another shape.</exception>
     public static ModelWeights Load(Checkpoint checkpoint, ModelConfig config, string place) =>
-        new HuggingFaceWeights(new WeightReader(checkpoint, place), config).Load();
+        new HuggingFaceWeights(new WeightReader(checkpoint, place, fp8NeedsScales: config.QuantizationMethod == "fp8"), config).Load();
 
     private ModelWeights Load()
     {

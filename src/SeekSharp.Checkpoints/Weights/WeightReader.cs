@@ -6,7 +6,7 @@ namespace SeekSharp.Checkpoints;
 /// Takes tensors of known shapes out of a checkpoint: matrices as views, vectors as floats. Everything that is missing
 /// or of another shape is reported with its name, what was expected and what was found.
 /// </summary>
-internal sealed class WeightReader(Checkpoint checkpoint, string place)
+internal sealed class WeightReader(Checkpoint checkpoint, string place, bool fp8NeedsScales = false)
 {
     /// <summary>Side of the blocks that share one scale in FP8 checkpoints (<c>weight_block_size</c>).</summary>
     private const int ScaleBlock = 128;
@@ -71,14 +71,19 @@ internal sealed class WeightReader(Checkpoint checkpoint, string place)
     // NAME_scale_inv: one factor for each 128×128 block, the last ones partial.
     private float[]? Scales(CheckpointTensor t, long rows, long cols)
     {
+        return ScalesOf(t) is string name ? Floats(Tensor(name, Blocks(rows), Blocks(cols))) : null;
+    }
+
+    // Where the config says that weights are quantized, scales that are missing would give wrong answers in silence.
+    private string? ScalesOf(CheckpointTensor t)
+    {
         string name = t.Name + "_scale_inv";
-        return t.Format is NumberFormat.F8E4M3 or NumberFormat.F8E5M2 && Has(name) ? Floats(Tensor(name, Blocks(rows), Blocks(cols))) : null;
+        return t.Format is NumberFormat.F8E4M3 or NumberFormat.F8E5M2 && (fp8NeedsScales || Has(name)) ? name : null;
     }
 
     private float[][]? StackedScales(CheckpointTensor t, int count, long rows, long cols)
     {
-        string name = t.Name + "_scale_inv";
-        if (t.Format is not (NumberFormat.F8E4M3 or NumberFormat.F8E5M2) || !Has(name)) return null;
+        if (ScalesOf(t) is not string name) return null;
         float[] all = Floats(Tensor(name, count, Blocks(rows), Blocks(cols)));
         return [.. all.Chunk(all.Length / count)];
     }

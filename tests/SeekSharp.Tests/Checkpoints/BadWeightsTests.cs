@@ -32,6 +32,10 @@ public sealed class BadWeightsTests
         Refused("deepseek_v3_fp8", h => h["model.layers.0.mlp.gate_proj.weight_scale_inv"]!["shape"] = new JsonArray(2, 3)), StringComparison.Ordinal);
 
     [Fact]
+    public void Missing_scales() => Assert.Contains("tensor model.layers.0.mlp.gate_proj.weight_scale_inv is missing, expected [3, 2]",
+        Refused("deepseek_v3_fp8", h => Rename(h, "model.layers.0.mlp.gate_proj.weight_scale_inv", "other")), StringComparison.Ordinal);
+
+    [Fact]
     public void A_config_of_another_size_names_the_first_tensor_that_does_not_fit()
     {
         string message = Refused("qwen2", _ => { }, c => c["vocab_size"] = 16_000_000);

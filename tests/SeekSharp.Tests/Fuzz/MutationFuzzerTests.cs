@@ -10,8 +10,9 @@ public sealed class Alone;
 
 /// <summary>
 /// Mutates every golden file, by its fields, and gives the mutants to the program. <c>SEEKSHARP_FUZZ_COUNT</c> (100,000 in CI, else 10,000),
-/// <c>SEEKSHARP_FUZZ_SEED</c> (else a new one each time; printed), <c>SEEKSHARP_FUZZ_INDEX</c> (one mutant alone, with its exception) and
-/// <c>SEEKSHARP_FUZZ_FILES=1</c> (figures for each file) choose what is run. docs/reliability.md records long runs.
+/// <c>SEEKSHARP_FUZZ_SEED</c> (else a new one each time; printed), <c>SEEKSHARP_FUZZ_INDEX</c> (one mutant alone, with its exception),
+/// <c>SEEKSHARP_FUZZ_FILES=1</c> (figures for each file), <c>SEEKSHARP_FUZZ_TRACE=1</c> (names each mutant before it runs) and
+/// <c>SEEKSHARP_FUZZ_REPORT</c> (a file to append the report to) choose what is run. docs/reliability.md records long runs.
 /// </summary>
 [Collection(nameof(Alone))]
 public sealed class MutationFuzzerTests(ITestOutputHelper output)
@@ -41,11 +42,12 @@ public sealed class MutationFuzzerTests(ITestOutputHelper output)
         Assert.True(forward >= 0.2 * checkpoints, $"{forward} of {checkpoints} mutants of models' files reached a forward pass, expected a fifth");
     }
 
-    // Into the test's output, and onto the console, where CI keeps it even if a mutant ends the process.
+    // Into the test's output, onto the console and into a file that CI prints: the seed is there even if a mutant ends the process.
     private void Say(string line)
     {
         output.WriteLine(line);
         Console.WriteLine(line);
+        if (Environment.GetEnvironmentVariable("SEEKSHARP_FUZZ_REPORT") is { Length: > 0 } file) File.AppendAllText(file, line + "\n");
     }
 
     private static long Number(string variable, long otherwise) =>
