@@ -44,6 +44,7 @@ internal static class Globals
     {
         if (args.Count > 1) throw new TemplateException($"dict expected at most 1 argument, got {args.Count}");
         var dict = new PyDict(r.Budget);
+        if (args.Count == 1 && args.Positional[0] is Undefined u) throw u.Error(r.Budget);
         if (args.Count == 1 && args.Positional[0] is PyDict given) dict = Methods.Copy(r.Budget, given);
         else if (args.Count == 1)
         {

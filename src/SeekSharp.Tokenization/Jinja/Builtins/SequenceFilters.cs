@@ -34,6 +34,10 @@ internal static class SequenceFilters
 
     private static bool IsTrue(Renderer r, object? value) => value is not null && r.IsTrue(value);
 
+    /// <summary>Python's sort takes only an integer or bool for reverse.</summary>
+    private static bool IsReverse(Renderer r, object? value) => value is null || PyNumber.IsInteger(value)
+        ? IsTrue(r, value) : throw new TemplateException($"'{PyType.Name(value)}' object cannot be interpreted as an integer");
+
     /// <summary>Reads an attribute such as <c>a.b.0</c>; null gives the item itself.</summary>
     private static Func<object, object> Getter(Renderer r, object? attribute, bool lower = false, object? otherwise = null)
     {
@@ -108,7 +112,7 @@ internal static class SequenceFilters
         object[] pairs = [.. dict.Items.Select(p => (object)new PyTuple(p.Key, p.Value))];
         r.Budget.AllocateItems(pairs.Length * 4L);
         int part = by == "key" ? 0 : 1;
-        return new PyList([.. PyCompare.Sort(r.Budget, pairs, p => exact ? ((PyTuple)p).Items[part] : Lower(((PyTuple)p).Items[part]), IsTrue(r, a[3]))]);
+        return new PyList([.. PyCompare.Sort(r.Budget, pairs, p => exact ? ((PyTuple)p).Items[part] : Lower(((PyTuple)p).Items[part]), IsReverse(r, a[3]))]);
     }
 
     private static object First(Renderer r, Arguments args)
@@ -289,7 +293,7 @@ internal static class SequenceFilters
             ? [.. text.Split(',').Select(part => Getter(r, part, lower))] : [Getter(r, a[3], lower)];
         object[] items = [.. PySequence.ToList(r.Budget, a[0]!)];
         r.Budget.AllocateItems(items.Length * 4L * keys.Length);
-        return new PyList([.. PyCompare.Sort(r.Budget, items, x => new PyTuple([.. keys.Select(k => k(x))]), IsTrue(r, a[1]))]);
+        return new PyList([.. PyCompare.Sort(r.Budget, items, x => new PyTuple([.. keys.Select(k => k(x))]), IsReverse(r, a[1]))]);
     }
 
     private static object Sum(Renderer r, Arguments args)

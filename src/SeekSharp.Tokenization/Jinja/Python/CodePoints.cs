@@ -8,7 +8,7 @@ internal static class CodePoints
     private static bool IsPlain(string s) => s.AsSpan().IndexOfAnyInRange('\uD800', '\uDFFF') < 0;
 
     /// <summary>The code point at a UTF-16 index, and how many units it has.</summary>
-    public static int At(string s, int index, out int length)
+    public static int At(ReadOnlySpan<char> s, int index, out int length)
     {
         char c = s[index];
         if (char.IsHighSurrogate(c) && index + 1 < s.Length && char.IsLowSurrogate(s[index + 1]))

@@ -17,6 +17,9 @@ internal sealed class Budget
     /// <summary>Python refuses to print or read integers beyond this many digits.</summary>
     public const int MaxIntegerDigits = 4300;
 
+    /// <summary>Links of one chain of operators, attributes or filters.</summary>
+    public const int MaxChain = 2000;
+
     private const int MaxDepth = 2500;
     private long _steps;
     private long _chars;

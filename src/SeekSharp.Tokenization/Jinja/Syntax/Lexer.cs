@@ -124,6 +124,8 @@ internal sealed class Lexer
 
     private void Comment()
     {
+        // With nothing behind it Jinja takes an open comment or raw tag for complete.
+        if (_at == _source.Length) return;
         int i = _source.IndexOf("#}", _at, StringComparison.Ordinal);
         if (i < 0) throw Error("Missing end of comment tag");
         Move(i > _at && _source[i - 1] is '-' or '+' ? i - 1 : i);
@@ -163,7 +165,7 @@ internal sealed class Lexer
             TryEnd("%}", trim: true);
             return;
         }
-        throw Error("Missing end of raw directive");
+        if (_at < _source.Length) throw Error("Missing end of raw directive");
     }
 
     /// <summary>The tokens of one tag, up to its end.</summary>

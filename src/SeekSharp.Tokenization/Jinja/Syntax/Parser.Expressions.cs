@@ -35,17 +35,25 @@ internal sealed partial class Parser
         return value;
     }
 
+    /// <summary>Counts a chain's links: each is a level of depth when evaluated, and too many are told before that.</summary>
+    private static void Link(ref int links)
+    {
+        if (++links > Budget.MaxChain) throw Budget.TooDeep();
+    }
+
     private Expression Or()
     {
         Expression left = And();
-        for (int line = Current.Line; Skip("or"); line = Current.Line) left = new OrExpression(line, left, And());
+        int links = 0;
+        for (int line = Current.Line; Skip("or"); line = Current.Line, Link(ref links)) left = new OrExpression(line, left, And());
         return left;
     }
 
     private Expression And()
     {
         Expression left = Not();
-        for (int line = Current.Line; Skip("and"); line = Current.Line) left = new AndExpression(line, left, Not());
+        int links = 0;
+        for (int line = Current.Line; Skip("and"); line = Current.Line, Link(ref links)) left = new AndExpression(line, left, Not());
         return left;
     }
 
@@ -92,12 +100,13 @@ internal sealed partial class Parser
 
     private Expression Sum()
     {
-        int line = Current.Line;
+        int line = Current.Line, links = 0;
         Expression left = Concat();
         while (Current.Kind == TokenKind.Operator && Current.Text is "+" or "-")
         {
             BinaryOperator op = Next().Text == "+" ? BinaryOperator.Add : BinaryOperator.Subtract;
             left = new BinaryExpression(line, op, left, Concat());
+            Link(ref links);
             line = Current.Line;
         }
         return left;
@@ -115,7 +124,7 @@ internal sealed partial class Parser
 
     private Expression Product()
     {
-        int line = Current.Line;
+        int line = Current.Line, links = 0;
         Expression left = Power();
         while (Current.Kind == TokenKind.Operator && Current.Text is "*" or "/" or "//" or "%")
         {
@@ -127,6 +136,7 @@ internal sealed partial class Parser
                 _ => BinaryOperator.Modulo,
             };
             left = new BinaryExpression(line, op, left, Power());
+            Link(ref links);
             line = Current.Line;
         }
         return left;
@@ -135,11 +145,12 @@ internal sealed partial class Parser
     // Unlike in Python, ** binds weaker than a sign in front of it, and groups from the left.
     private Expression Power()
     {
-        int line = Current.Line;
+        int line = Current.Line, links = 0;
         Expression left = Unary(true);
         while (SkipOperator("**"))
         {
             left = new BinaryExpression(line, BinaryOperator.Power, left, Unary(true));
+            Link(ref links);
             line = Current.Line;
         }
         return left;
@@ -197,10 +208,10 @@ internal sealed partial class Parser
     }
 
     /// <summary>One expression, or several with commas as a tuple.</summary>
-    private Expression Tuple(bool conditional = true, bool parentheses = false, bool untilRecursive = false) =>
-        Tuple(() => Expression(conditional), () => untilRecursive && Current.IsName("recursive"), parentheses);
+    private Expression Tuple(bool conditional = true, bool parentheses = false) =>
+        Tuple(() => Expression(conditional), parentheses);
 
-    private Expression Tuple(Func<Expression> item, Func<bool> atEnd, bool parentheses)
+    private Expression Tuple(Func<Expression> item, bool parentheses)
     {
         int line = Current.Line;
         var items = new List<Expression>();
@@ -208,7 +219,7 @@ internal sealed partial class Parser
         while (true)
         {
             if (items.Count > 0) ExpectOperator(",");
-            if (Current.Kind is TokenKind.VariableEnd or TokenKind.BlockEnd || Current.IsOperator(")") || atEnd()) break;
+            if (Current.Kind is TokenKind.VariableEnd or TokenKind.BlockEnd || Current.IsOperator(")")) break;
             items.Add(item());
             if (!Current.IsOperator(",")) break;
             isTuple = true;
@@ -249,7 +260,7 @@ internal sealed partial class Parser
 
     private Expression Postfix(Expression value)
     {
-        while (true)
+        for (int links = 0; ; Link(ref links))
         {
             Note(value);
             if (Current.IsOperator(".") || Current.IsOperator("[")) value = Subscript(value);
@@ -260,7 +271,7 @@ internal sealed partial class Parser
 
     private Expression FiltersAndTests(Expression value)
     {
-        while (true)
+        for (int links = 0; ; Link(ref links))
         {
             if (Current.IsOperator("|")) value = Filter(value, inline: false)!;
             else if (Current.IsName("is")) value = Test(value);
@@ -376,8 +387,10 @@ internal sealed partial class Parser
     /// <summary>A chain of filters; null where there is none.</summary>
     private Expression? Filter(Expression? value, bool inline)
     {
+        int links = 0;
         while (inline || Current.IsOperator("|"))
         {
+            Link(ref links);
             if (!inline) Next();
             inline = false;
             Token token = Expect(TokenKind.Name);
@@ -418,9 +431,9 @@ internal sealed partial class Parser
     }
 
     /// <summary>What a set, for or with assigns to.</summary>
-    private Expression Target(bool namespaces, bool untilIn = false)
+    private Expression Target(bool namespaces)
     {
-        Expression target = Tuple(() => TargetPart(namespaces), () => untilIn && Current.IsName("in"), false);
+        Expression target = Tuple(() => TargetPart(namespaces), false);
         CheckTarget(target);
         return target;
     }

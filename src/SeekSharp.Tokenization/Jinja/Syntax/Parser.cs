@@ -194,9 +194,9 @@ internal sealed partial class Parser
     private ForStatement For(int line)
     {
         int mark = _loopTargets;
-        Expression target = Target(namespaces: false, untilIn: true);
+        Expression target = Target(namespaces: false);
         ExpectName("in");
-        Expression items = Tuple(conditional: false, untilRecursive: true);
+        Expression items = Tuple(conditional: false);
         int unknown = _unknown.Count;
         Expression? test = Skip("if") ? Expression() : null;
         bool recursive = Skip("recursive");
@@ -325,7 +325,9 @@ internal sealed partial class Parser
     /// <summary>The parameters and the body of a macro or call block; between them stands what a call block calls.</summary>
     private MacroBody MacroBody(int line, string end, Func<CallExpression>? callee, out CallExpression? call)
     {
+        int unknown = _unknown.Count;
         Parameter[] parameters = callee is null || Current.IsOperator("(") ? Signature() : [];
+        FailUnknown(unknown);
         call = callee?.Invoke();
         var names = new SpecialNames();
         _macros.Add(names);

@@ -41,10 +41,12 @@ internal static class StringLiteral
                 case 'U': Hex(s, ref i, 8, text, line); break;
                 case 'N': throw Error("\\N{…} names of characters are not supported", line);
                 default:
+                    // Jinja writes what is beyond ASCII as an escape first, and this backslash then takes that escape's own away.
                     text.Append('\\');
-                    i--;
-                    if (s[i + 1] >= 0x80) break;
-                    text.Append(s[++i]);
+                    int point = CodePoints.At(s, i, out int length);
+                    if (point < 0x80) text.Append(s[i]);
+                    else text.Append(CultureInfo.InvariantCulture, $"{(point < 0x100 ? $"x{point:x2}" : point < 0x10000 ? $"u{point:x4}" : $"U{point:x8}")}");
+                    i += length - 1;
                     break;
             }
         }
