@@ -127,7 +127,14 @@ internal sealed class ChatCommands(ChatSession session, TextWriter output)
     private void Load(string file)
     {
         if (file.Length == 0) throw new FormatException("/load needs a file");
-        session.Load(JsonNode.Parse(File.ReadAllBytes(file)));
+        try
+        {
+            session.Load(JsonNode.Parse(File.ReadAllBytes(file)));
+        }
+        catch (Exception e) when (e is JsonException or FormatException)
+        {
+            throw new FormatException($"{file}: no saved conversation: {e.Message}");
+        }
         output.WriteLine($"{session.Messages.Count} messages from {file}.");
     }
 }
