@@ -17,13 +17,16 @@ internal static unsafe class AttentionKernel<S, F, I>
     /// <summary>Rows of an item at most.</summary>
     public const int MaxRows = 48;
 
+    // Rows of room after the sums and scores of an item.
+    private const int Spare = 5;
+
     /// <summary>Bytes of scratch for an item.</summary>
-    public static long ScratchBytes(int keyFloats, int valueDim) => sizeof(float) * (64L * keyFloats + (64L + MaxRows) * ((valueDim + 31) & ~31) + MaxRows * (64 + 4)) + 4096;
+    public static long ScratchBytes(int keyFloats, int valueDim) => sizeof(float) * (64L * keyFloats + (64L + MaxRows + Spare) * ((valueDim + 31) & ~31) + (MaxRows + Spare) * (64 + 4)) + 4096;
 
     // What both kinds share, in scratch: panels of sums [E/32][rows][32], scores [2][rows][32], maxima, totals.
     private ref struct Rows
     {
-        public int Count, ValueDim;
+        public int Count, Stride, ValueDim;
         public float* Sums, Scores, Max, Total;
         public float* Next;
 
@@ -32,17 +35,18 @@ internal static unsafe class AttentionKernel<S, F, I>
             Count = count;
             ValueDim = valueDim;
             int width = (valueDim + 31) & ~31;
+            Stride = count + Spare;
             Sums = scratch;
-            Scores = Sums + count * width;
-            Max = Scores + count * 64;
+            Scores = Sums + Stride * width;
+            Max = Scores + Stride * 64;
             Total = Max + MaxRows;
             Next = Total + MaxRows;
-            new Span<float>(Sums, count * width).Clear();
+            new Span<float>(Sums, Stride * width).Clear();
             new Span<float>(Max, count).Fill(float.NegativeInfinity);
             new Span<float>(Total, count).Clear();
         }
 
-        public readonly float* Score(int row, int half) => Scores + (half * Count + row) * 32;
+        public readonly float* Score(int row, int half) => Scores + (half * Stride + row) * 32;
     }
 
     /// <summary>One item: rows first … first + count − 1 (row = token · group + head in group) of key/value head <paramref name="head"/>.</summary>
@@ -66,7 +70,7 @@ internal static unsafe class AttentionKernel<S, F, I>
             byte* valueHead = a->ValueBlocks[start / 64] + head * KvBlock.ValueHeadBytes(a->Format, a->ValueDim);
             int visible = Math.Min(64, end - start);
             KvTiles<S, F, I>.Keys(a->Format, keyHead, dim, keys);
-            new Span<float>(rows.Scores, count * 64).Clear();
+            new Span<float>(rows.Scores, rows.Stride * 64).Clear();
             for (int half = 0; half < (visible > 32 ? 2 : 1); half++) Multiply((byte*)(keys + half * 32 * dim), dim, q, count, rows.Score(0, half));
             KvTiles<S, F, I>.Values(a->Format, valueHead, a->ValueDim, visible, values);
             Accumulate(ref rows, a->Scale, seen, start, visible, values);
@@ -129,13 +133,13 @@ internal static unsafe class AttentionKernel<S, F, I>
             if (correction == 1) continue; // × 1 changes nothing
             for (int p = 0; p < panels; p++)
             {
-                float* sums = rows.Sums + (p * rows.Count + r) * 32;
+                float* sums = rows.Sums + (p * rows.Stride + r) * 32;
                 for (int e = 0; e < 32; e += S.Count) S.Store(sums + e, S.Multiply(S.Load(sums + e), S.Set(correction)));
             }
         }
         for (int p = 0; p < panels; p++)
         {
-            float* panel = values + p * 64 * 32, sums = rows.Sums + p * rows.Count * 32;
+            float* panel = values + p * 64 * 32, sums = rows.Sums + p * rows.Stride * 32;
             Multiply((byte*)panel, Math.Min(32, visible), low, rows.Count, sums);
             if (visible > 32) Multiply((byte*)(panel + 32 * 32), visible - 32, high, rows.Count, sums);
         }
@@ -143,17 +147,11 @@ internal static unsafe class AttentionKernel<S, F, I>
 
     private static void Finish(in Rows rows, int row, float* y)
     {
-        for (int e = 0; e < rows.ValueDim; e++) y[e] = rows.Sums[((e >> 5) * rows.Count + row) * 32 + (e & 31)] / rows.Total[row];
+        for (int e = 0; e < rows.ValueDim; e++) y[e] = rows.Sums[((e >> 5) * rows.Stride + row) * 32 + (e & 31)] / rows.Total[row];
     }
 
-    // sums[r][32] += Σ_k x[r][k] · w[k][32]
-    private static void Multiply(byte* w, int k, float** x, int count, float* sums)
-    {
-        int i = 0;
-        for (; i + 6 <= count; i += 6)
-            FloatTile<S, F, I, FloatPanels<S, F, I>.F32>.Six(w, k, x[i], x[i + 1], x[i + 2], x[i + 3], x[i + 4], x[i + 5], sums + i * 32);
-        for (; i < count; i++) FloatTile<S, F, I, FloatPanels<S, F, I>.F32>.One(w, k, x[i], sums + i * 32);
-    }
+    // sums[r][32] += Σ_k x[r][k] · w[k][32]. A tile may write beyond its rows: so panels of sums lie 5 rows apart.
+    private static void Multiply(byte* w, int k, float** x, int count, float* sums) => FloatTile<S, F, I, FloatPanels<S, F, I>.F32>.Many(w, k, x, count, sums);
 
     /// <summary>
     /// Scores of two queries and four keys: 16 partial sums each (element d goes to d mod 16), then halves are added, 8, 4, 2, 1. Keys lie in panels, 32 numbers

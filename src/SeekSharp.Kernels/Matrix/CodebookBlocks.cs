@@ -10,6 +10,13 @@ internal static unsafe class CodebookBlocks
 {
     private const ulong Ones = 0x0101010101010101;
 
+    // The tables are pinned: their addresses, without checks of bounds.
+    private static readonly ulong* Iq1 = Address(Codebooks.Iq1), Iq2Xxs = Address(Codebooks.Iq2Xxs), Iq2Xs = Address(Codebooks.Iq2Xs), Iq2S = Address(Codebooks.Iq2S);
+    private static readonly uint* Iq3Xxs = (uint*)Unsafe.AsPointer(ref Codebooks.Iq3Xxs[0]), Iq3S = (uint*)Unsafe.AsPointer(ref Codebooks.Iq3S[0]);
+    private static readonly byte* Signs = (byte*)Unsafe.AsPointer(ref Codebooks.Signs[0]);
+
+    private static ulong* Address(ulong[] table) => (ulong*)Unsafe.AsPointer(ref table[0]);
+
     /// <summary>Reads 256 codes and the scales of 16 parts; returns d.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static ushort Read(NumberFormat format, byte* src, sbyte* codes, sbyte* sub)
@@ -40,7 +47,7 @@ internal static unsafe class CodebookBlocks
                     byte* indexes = src + 2 + 8 * part;
                     uint word = Unsafe.ReadUnaligned<uint>(indexes + 4);
                     sub[2 * part] = sub[2 * part + 1] = (sbyte)(2 * (word >> 28) + 1);
-                    for (int l = 0; l < 4; l++) Signed(Codebooks.Iq2Xxs[indexes[l]], Codebooks.Signs[word >> 7 * l & 127], codes + 32 * part + 8 * l);
+                    for (int l = 0; l < 4; l++) Signed(Iq2Xxs[indexes[l]], Signs[word >> 7 * l & 127], codes + 32 * part + 8 * l);
                 }
                 return *(ushort*)src;
             case NumberFormat.IQ2_XS:
@@ -48,13 +55,13 @@ internal static unsafe class CodebookBlocks
                 for (int eight = 0; eight < 32; eight++)
                 {
                     int word = ((ushort*)(src + 2))[eight];
-                    Signed(Codebooks.Iq2Xs[word & 511], Codebooks.Signs[word >> 9], codes + 8 * eight);
+                    Signed(Iq2Xs[word & 511], Signs[word >> 9], codes + 8 * eight);
                 }
                 return *(ushort*)src;
             case NumberFormat.IQ2_S:
                 Nibbles(src + 74, sub);
                 for (int eight = 0; eight < 32; eight++)
-                    Signed(Codebooks.Iq2S[src[2 + eight] | (src[66 + (eight >> 2)] >> 2 * (eight & 3) & 3) << 8], src[34 + eight], codes + 8 * eight);
+                    Signed(Iq2S[src[2 + eight] | (src[66 + (eight >> 2)] >> 2 * (eight & 3) & 3) << 8], src[34 + eight], codes + 8 * eight);
                 return *(ushort*)src;
             case NumberFormat.IQ3_XXS:
                 for (int part = 0; part < 8; part++)
@@ -63,8 +70,8 @@ internal static unsafe class CodebookBlocks
                     uint word = Unsafe.ReadUnaligned<uint>(src + 66 + 4 * part);
                     sub[2 * part] = sub[2 * part + 1] = (sbyte)(2 * (word >> 28) + 1);
                     for (int l = 0; l < 4; l++)
-                        Signed(Codebooks.Iq3Xxs[indexes[2 * l]] | (ulong)Codebooks.Iq3Xxs[indexes[2 * l + 1]] << 32,
-                            Codebooks.Signs[word >> 7 * l & 127], codes + 32 * part + 8 * l);
+                        Signed(Iq3Xxs[indexes[2 * l]] | (ulong)Iq3Xxs[indexes[2 * l + 1]] << 32,
+                            Signs[word >> 7 * l & 127], codes + 32 * part + 8 * l);
                 }
                 return *(ushort*)src;
             case NumberFormat.IQ3_S:
@@ -73,7 +80,7 @@ internal static unsafe class CodebookBlocks
                 for (int eight = 0; eight < 32; eight++)
                 {
                     int high = src[66 + (eight >> 2)] >> 2 * (eight & 3);
-                    Signed(Codebooks.Iq3S[src[2 + 2 * eight] | (high & 1) << 8] | (ulong)Codebooks.Iq3S[src[3 + 2 * eight] | (high & 2) << 7] << 32,
+                    Signed(Iq3S[src[2 + 2 * eight] | (high & 1) << 8] | (ulong)Iq3S[src[3 + 2 * eight] | (high & 2) << 7] << 32,
                         src[74 + eight], codes + 8 * eight);
                 }
                 return *(ushort*)src;
@@ -101,7 +108,7 @@ internal static unsafe class CodebookBlocks
     private static void Shifted(int index, bool minus, sbyte* codes)
     {
         // Offset by one to keep bytes apart: 8 · (grid + 1) is 0, 8 or 16, and what is to be taken off is 7 or 9.
-        ulong grid = Codebooks.Iq1[index];
+        ulong grid = Iq1[index];
         ulong biased = ((grid & 0x7F7F7F7F7F7F7F7F) + Ones ^ grid & 0x8080808080808080) & 0x0303030303030303;
         ulong value = (biased << 3) + 0x8080808080808080 - (minus ? 9 * Ones : 7 * Ones);
         Unsafe.WriteUnaligned(codes, value ^ 0x8080808080808080);

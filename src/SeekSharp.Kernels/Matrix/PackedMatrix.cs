@@ -33,7 +33,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Bytes in memory.</summary>
     public long Bytes => _memory.Bytes + (_scales?.Bytes ?? 0);
 
-    /// <summary>The format in memory: the file's, but F32 where a binary16 matrix holds ∞ or NaN.</summary>
+    /// <summary>The format in memory: the file's, but F32 where an F16 or FP8 matrix holds ∞ or NaN.</summary>
     internal NumberFormat Stored { get; }
 
     /// <summary>Panels of 32 outputs.</summary>
@@ -76,15 +76,29 @@ internal sealed unsafe class PackedMatrix : IDisposable
         if (fp8Scales is not null && (format != NumberFormat.F8E4M3 || fp8Scales.LongLength != scaleCount))
             throw new KernelException($"a matrix of {rows} × {cols} in {format} takes {(format == NumberFormat.F8E4M3 ? scaleCount : 0)} block scales, not {fp8Scales.Length}");
 
-        NumberFormat stored = format == NumberFormat.F16 && !PanelPacker.AllFinite((ushort*)source, rows * cols, pool) ? NumberFormat.F32 : format;
+        bool regular = format is not (NumberFormat.F16 or NumberFormat.F8E4M3) || PanelPacker.AllFinite(format, (byte*)source, rows * cols, pool);
+        NumberFormat stored = regular ? format : NumberFormat.F32;
         long panelBytes = PackedLayout.PanelBytes(stored, cols), panels = (rows + 31) / 32;
         var memory = new NativeBuffer(checked(panels * panelBytes));
         try
         {
-            var work = new PanelPacker { Format = format, Stored = stored, Rows = rows, Cols = cols, Source = (byte*)source, Result = memory.Address, PanelBytes = panelBytes };
-            pool.Run((int)panels, ref work);
+            fixed (float* blockScales = fp8Scales)
+            {
+                var work = new PanelPacker
+                {
+                    Format = format,
+                    Stored = stored,
+                    Rows = rows,
+                    Cols = cols,
+                    Source = (byte*)source,
+                    Result = memory.Address,
+                    PanelBytes = panelBytes,
+                    Scales = blockScales,
+                };
+                pool.Run((int)panels, ref work);
+            }
             NativeBuffer? scales = null;
-            if (fp8Scales is not null)
+            if (fp8Scales is not null && regular)
             {
                 scales = new NativeBuffer(scaleCount * sizeof(float));
                 fp8Scales.CopyTo(new Span<float>(scales.Address, fp8Scales.Length));

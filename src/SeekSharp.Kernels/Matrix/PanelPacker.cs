@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace SeekSharp.Kernels;
 
@@ -9,51 +10,68 @@ internal unsafe struct PanelPacker : IParallelWork
     public long Rows, Cols;
     public byte* Source, Result;
     public long PanelBytes;
+    public float* Scales; // FP8, for what becomes F32
 
     public readonly void Run(int item, int worker)
     {
         byte* panel = Result + item * PanelBytes;
         long rowBytes = NumberFormats.ByteCount(Format, Cols);
         byte* source = Source + item * 32L * rowBytes;
+        float* scales = Scales == null ? null : Scales + item * 32L / 128 * ((Cols + 127) / 128);
         int outputs = (int)Math.Min(32, Rows - item * 32L);
-        if (!NumberFormats.IsInteger(Format)) PackFloats(source, rowBytes, outputs, panel);
+        if (!NumberFormats.IsInteger(Format)) PackFloats(source, rowBytes, outputs, panel, scales);
         else if (PackedLayout.IsCodebook(Format)) PackRaw(source, rowBytes, outputs, panel);
         else PackIntegers(source, rowBytes, outputs, panel);
     }
 
-    /// <summary>Is every binary16 number finite?</summary>
-    public static bool AllFinite(ushort* numbers, long count, WorkerPool pool)
+    /// <summary>Is every number of an F16 or E4M3 matrix finite?</summary>
+    public static bool AllFinite(NumberFormat format, byte* numbers, long count, WorkerPool pool)
     {
-        const long Piece = 1 << 20;
         int infinite = 0;
-        // No lambda over pointers: the items are few and large.
-        var work = new FiniteWork { Numbers = numbers, Count = count, Piece = Piece, Infinite = &infinite };
-        pool.Run((int)((count + Piece - 1) / Piece), ref work);
+        var work = new FiniteWork { Half = format == NumberFormat.F16, Numbers = numbers, Count = count, Infinite = &infinite };
+        pool.Run(checked((int)((count + FiniteWork.Piece - 1) / FiniteWork.Piece)), ref work);
         return infinite == 0;
     }
 
     private struct FiniteWork : IParallelWork
     {
-        public ushort* Numbers;
-        public long Count, Piece;
+        public const long Piece = 1 << 18;
+        public bool Half;
+        public byte* Numbers;
+        public long Count;
         public int* Infinite;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run(int item, int worker)
         {
-            long end = Math.Min(Count, (item + 1) * Piece);
-            for (long i = item * Piece; i < end;)
-            {
-                int n = (int)Math.Min(end - i, 1 << 16), found = 0;
-                for (int j = 0; j < n; j++) found |= (Numbers[i + j] & 0x7C00) + 0x0400 & 0x8000;
-                if (found != 0) Interlocked.Exchange(ref *Infinite, 1);
-                i += n;
-            }
+            long start = item * Piece;
+            int n = (int)Math.Min(Count - start, Piece);
+            int found = Half ? HasInfinite(new ReadOnlySpan<ushort>((ushort*)Numbers + start, n)) : HasNaN(new ReadOnlySpan<byte>(Numbers + start, n));
+            if (found != 0) Interlocked.Exchange(ref *Infinite, 1);
+        }
+
+        private static int HasInfinite(ReadOnlySpan<ushort> numbers)
+        {
+            Vector128<ushort> exponent = Vector128.Create((ushort)0x7C00), all = Vector128<ushort>.Zero;
+            int i = 0, found = 0;
+            for (; i + 8 <= numbers.Length; i += 8) all |= Vector128.Equals(Vector128.Create(numbers[i..]) & exponent, exponent);
+            for (; i < numbers.Length; i++) found |= (numbers[i] & 0x7C00) == 0x7C00 ? 1 : 0;
+            return all == Vector128<ushort>.Zero ? found : 1;
+        }
+
+        private static int HasNaN(ReadOnlySpan<byte> numbers)
+        {
+            Vector128<byte> magnitude = Vector128.Create((byte)0x7F), all = Vector128<byte>.Zero;
+            int i = 0, found = 0;
+            for (; i + 16 <= numbers.Length; i += 16) all |= Vector128.Equals(Vector128.Create(numbers[i..]) & magnitude, magnitude);
+            for (; i < numbers.Length; i++) found |= (numbers[i] & 0x7F) == 0x7F ? 1 : 0;
+            return all == Vector128<byte>.Zero ? found : 1;
         }
     }
 
     // Pieces of K, so that the panel's lines being written stay in cache while the 32 rows pass.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void PackFloats(byte* source, long rowBytes, int outputs, byte* panel)
+    private readonly void PackFloats(byte* source, long rowBytes, int outputs, byte* panel, float* scales)
     {
         const long Piece = 64;
         for (long k0 = 0; k0 < Cols; k0 += Piece)
@@ -65,6 +83,9 @@ internal unsafe struct PanelPacker : IParallelWork
                 {
                     case NumberFormat.F32 when Format == NumberFormat.F16:
                         for (long k = k0; k < end; k++) ((float*)panel)[k * 32 + o] = FloatFormats.FromF16(((ushort*)row)[k]);
+                        break;
+                    case NumberFormat.F32 when Format == NumberFormat.F8E4M3:
+                        for (long k = k0; k < end; k++) ((float*)panel)[k * 32 + o] = FloatFormats.E4M3[row[k]] * (scales == null ? 1 : scales[k / 128]);
                         break;
                     case NumberFormat.F32:
                         for (long k = k0; k < end; k++) ((float*)panel)[k * 32 + o] = ((float*)row)[k];

@@ -68,6 +68,8 @@ internal unsafe interface ISimd<F, I>
     static abstract I LoadBytes(byte* p);
     /// <summary><see cref="Count"/> unsigned 16-bit numbers, each to a lane.</summary>
     static abstract I LoadShorts(ushort* p);
+    /// <summary>Pairs of E4M3 numbers, none of them NaN: the second and the first of each.</summary>
+    static abstract void LoadE4M3(ushort* p, out F second, out F first);
     /// <summary>The lowest byte of each lane.</summary>
     static abstract void StoreBytes(byte* p, I a);
 

@@ -65,6 +65,25 @@ internal readonly unsafe struct Simd128 : ISimd<F, I>
         for (int i = 0; i < 4; i++) p[i] = (byte)a.GetElement(i);
     }
 
+    // 4 bits of exponent with bias 7, 3 of fraction. Subnormals are made normal with 2^-6 added, which is taken off again: a product with a
+    // subnormal float would cost a microcode assist.
+    [MethodImpl(Inline)]
+    public static void LoadE4M3(ushort* p, out F second, out F first)
+    {
+        I x = LoadShorts(p);
+        second = Float(x >>> 8);
+        first = Float(x & Vector128.Create(0xFF));
+
+        [MethodImpl(Inline)]
+        static F Float(I code)
+        {
+            I magnitude = code & Vector128.Create(0x7F), bits = magnitude << 20;
+            I normal = bits + Vector128.Create(120 << 23);
+            F small = (bits + Vector128.Create(121 << 23)).AsSingle() - Vector128.Create(121 << 23).AsSingle();
+            return (IfGreater(magnitude, Vector128.Create(7), normal, small.AsInt32()) | ((code & Vector128.Create(0x80)) << 24)).AsSingle();
+        }
+    }
+
     [MethodImpl(Inline)]
     public static void Nibbles(byte* plane, int pair, out I low, out I high)
     {

@@ -63,6 +63,25 @@ internal readonly unsafe struct Simd256 : ISimd<F, I>
         Unsafe.WriteUnaligned(p, packed.GetElement(0) | (ulong)packed.GetElement(4) << 32);
     }
 
+    // 4 bits of exponent with bias 7, 3 of fraction. Subnormals are made normal with 2^-6 added, which is taken off again: a product with a
+    // subnormal float would cost a microcode assist.
+    [MethodImpl(Inline)]
+    public static void LoadE4M3(ushort* p, out F second, out F first)
+    {
+        I x = LoadShorts(p);
+        second = Float(x >>> 8);
+        first = Float(x & Vector256.Create(0xFF));
+
+        [MethodImpl(Inline)]
+        static F Float(I code)
+        {
+            I magnitude = code & Vector256.Create(0x7F), bits = magnitude << 20;
+            I normal = bits + Vector256.Create(120 << 23);
+            F small = (bits + Vector256.Create(121 << 23)).AsSingle() - Vector256.Create(121 << 23).AsSingle();
+            return (IfGreater(magnitude, Vector256.Create(7), normal, small.AsInt32()) | ((code & Vector256.Create(0x80)) << 24)).AsSingle();
+        }
+    }
+
     [MethodImpl(Inline)]
     public static void Nibbles(byte* plane, int pair, out I low, out I high)
     {

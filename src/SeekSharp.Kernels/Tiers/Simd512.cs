@@ -55,6 +55,24 @@ internal readonly unsafe struct Simd512 : ISimd<F, I>
     [MethodImpl(Inline)] public static I LoadShorts(ushort* p) => Avx512F.ConvertToVector512Int32(Vector256.Load(p));
     [MethodImpl(Inline)] public static void StoreBytes(byte* p, I a) => Avx512F.ConvertToVector128Byte(a).Store(p);
 
+    // (1 + m/8) · 2^(e−7), and m/8 · 2^−6 for e = 0, is scale[s, e] · m + base[s, e]: two tables of 32, indexed by sign and exponent, and one for m. The product is exact.
+    [MethodImpl(Inline)]
+    public static void LoadE4M3(ushort* p, out F second, out F first)
+    {
+        F m = Vector512.Create(0f, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+        F scale = Vector512.Create(0.001953125f, 0.001953125f, 0.00390625f, 0.0078125f, 0.015625f, 0.03125f, 0.0625f, 0.125f, 0.25f, 0.5f, 1f, 2f, 4f, 8f, 16f, 32f);
+        F bottom = Vector512.Create(0f, 0.015625f, 0.03125f, 0.0625f, 0.125f, 0.25f, 0.5f, 1f, 2f, 4f, 8f, 16f, 32f, 64f, 128f, 256f);
+        F minusScale = Vector512.Create(-0.001953125f, -0.001953125f, -0.00390625f, -0.0078125f, -0.015625f, -0.03125f, -0.0625f, -0.125f, -0.25f, -0.5f, -1f, -2f, -4f, -8f, -16f, -32f);
+        F minusBottom = Vector512.Create(0f, -0.015625f, -0.03125f, -0.0625f, -0.125f, -0.25f, -0.5f, -1f, -2f, -4f, -8f, -16f, -32f, -64f, -128f, -256f);
+        I x = LoadShorts(p); // the permutations look at the lowest 4 and 5 bits of an index only
+        second = Float(x >>> 8, x >>> 11);
+        first = Float(x, x >>> 3);
+
+        [MethodImpl(Inline)]
+        F Float(I fraction, I signAndExponent) => Avx512F.FusedMultiplyAdd(
+            Avx512F.PermuteVar16x32x2(scale, signAndExponent, minusScale), Avx512F.PermuteVar16x32(m, fraction), Avx512F.PermuteVar16x32x2(bottom, signAndExponent, minusBottom));
+    }
+
     [MethodImpl(Inline)]
     public static void Nibbles(byte* plane, int pair, out I low, out I high)
     {

@@ -196,6 +196,37 @@ public sealed unsafe class MatrixProductTests
     }
 
     [Fact]
+    public void Fp8_weights_that_are_no_numbers_make_only_their_own_outputs_none()
+    {
+        using var pool = new WorkerPool(1);
+        using var matrix = new TestMatrix(NumberFormat.F8E4M3, 40, 300, 1);
+        matrix.Row(33)[299] = 0xFF;
+        using PackedMatrix packed = matrix.Pack(KernelTable.Current, pool);
+        using var x = new ActivationBuffer(300);
+        Fill(x, 2, new Random(1));
+        float[] y = new float[80];
+        fixed (float* result = y) MatrixProduct.Run(packed, x, 2, result, 40, null, Arithmetic.Exact, KernelTable.Current, pool);
+        for (int i = 0; i < 80; i++) Same(matrix.Twin(i % 40, x.Row(i / 40), Arithmetic.Exact), y[i], $"output {i % 40}");
+        Assert.True(float.IsNaN(y[33]) && float.IsNaN(y[73]));
+    }
+
+    [Fact]
+    public void Every_fp8_code_is_decoded()
+    {
+        using var pool = new WorkerPool(1);
+        byte[] codes = [.. Enumerable.Range(0, 256).Select(i => (byte)i).Where(i => (i & 0x7F) != 0x7F)];
+        float[] row = new float[codes.Length];
+        foreach (KernelTier tier in Tiers)
+            fixed (byte* w = codes)
+            {
+                using PackedMatrix packed = PackedMatrix.Pack(NumberFormat.F8E4M3, 1, codes.Length, (nint)w, null, KernelTable.For(tier), pool);
+                Assert.Equal(NumberFormat.F8E4M3, packed.Stored);
+                packed.DecodeRow(0, row);
+                for (int i = 0; i < codes.Length; i++) Assert.Equal(FloatFormats.E4M3[codes[i]], row[i]);
+            }
+    }
+
+    [Fact]
     public void Several_jobs_with_chosen_rows_are_one_region()
     {
         using var pool = new WorkerPool(3);

@@ -99,21 +99,7 @@ internal static unsafe class FloatPanels<S, F, I>
         [MethodImpl(Inline)]
         public static void Load(byte* pair, int row, out F first, out F second)
         {
-            I x = S.LoadShorts((ushort*)pair + row);
-            first = Float(S.ShiftRightLogical(x, 8));
-            second = Float(S.And(x, S.Set(0xFF)));
-        }
-
-        // As Half above: 4 bits of exponent with bias 7, 3 of fraction. 0x7F is NaN.
-        [MethodImpl(Inline)]
-        private static F Float(I code)
-        {
-            I sign = S.ShiftLeft(S.And(code, S.Set(0x80)), 24), magnitude = S.And(code, S.Set(0x7F));
-            I bits = S.ShiftLeft(magnitude, 20);
-            I normal = S.Add(bits, S.Set(120 << 23));
-            F small = S.Subtract(S.AsFloat(S.Add(bits, S.Set(121 << 23))), S.AsFloat(S.Set(121 << 23)));
-            I value = S.Or(S.IfGreater(magnitude, S.Set(7), normal, S.AsInt(small)), sign);
-            return S.AsFloat(S.IfGreater(magnitude, S.Set(0x7E), S.Set(0x7FC00000), value));
+            S.LoadE4M3((ushort*)pair + row, out first, out second);
         }
     }
 }

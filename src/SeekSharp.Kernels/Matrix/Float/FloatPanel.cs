@@ -16,7 +16,8 @@ internal static unsafe class FloatPanel<S, F, I, T>
     public static void Run(PanelArguments* a, int panel, int first, int count, byte* scratch)
     {
         var sums = (float*)scratch;
-        float* parts = sums + count * 32, tile = parts + count * 32;
+        float* parts = sums + (count + 5) * 32, tile = parts + (count + 5) * 32;
+        float** x = stackalloc float*[count];
         new Span<float>(sums, count * 32).Clear();
         byte* p = a->Panels + panel * a->PanelBytes;
         int cols = T.Rounded ? a->Cols + 1 & ~1 : a->Cols;
@@ -26,18 +27,15 @@ internal static unsafe class FloatPanel<S, F, I, T>
             byte* chunk = p + (long)(k0 / 2) * T.PairBytes;
             float* target = sums;
             if (T.Scaled) new Span<float>(target = parts, count * 32).Clear();
-            if (count < 6)
+            for (int i = 0; i < count; i++) x[i] = (float*)a->Row(first + i) + k0;
+            if (count <= 6 || T.Format == NumberFormat.F32)
             {
-                for (int i = 0; i < count; i++) FloatTile<S, F, I, T>.One(chunk, n, (float*)a->Row(first + i) + k0, target + i * 32);
+                FloatTile<S, F, I, T>.Many(chunk, n, x, count, target);
             }
             else
             {
-                if (T.Format != NumberFormat.F32)
-                {
-                    Convert(chunk, n, tile);
-                    chunk = (byte*)tile;
-                }
-                ExactPanel.Multiply<S, F, I>(a, chunk, k0, n, first, count, target);
+                Convert(chunk, n, tile);
+                FloatTile<S, F, I, FloatPanels<S, F, I>.F32>.Many((byte*)tile, n, x, count, target);
             }
             if (T.Scaled)
             {
@@ -91,31 +89,17 @@ internal static unsafe class ExactPanel
         where I : struct
     {
         var sums = (float*)scratch;
-        float* tile = sums + count * 32;
+        float* tile = sums + (count + 5) * 32;
+        float** x = stackalloc float*[count];
         var more = (byte*)(tile + (Chunk + 1) * 32);
         new Span<float>(sums, count * 32).Clear();
         for (int k0 = 0; k0 < a->Cols; k0 += Chunk)
         {
             int n = Math.Min(Chunk, a->Cols - k0);
             floats(a, panel, k0, n, tile, more);
-            Multiply<S, F, I>(a, (byte*)tile, k0, n, first, count, sums);
+            for (int i = 0; i < count; i++) x[i] = (float*)a->Row(first + i) + k0;
+            FloatTile<S, F, I, FloatPanels<S, F, I>.F32>.Many((byte*)tile, n, x, count, sums);
         }
         a->Finish(panel, first, count, sums);
-    }
-
-    /// <summary>Adds the products of a chunk [n][32] of floats.</summary>
-    public static void Multiply<S, F, I>(PanelArguments* a, byte* chunk, int k0, int n, int first, int count, float* sums)
-        where S : struct, ISimd<F, I>
-        where F : struct
-        where I : struct
-    {
-        int i = 0;
-        for (; i + 6 <= count; i += 6)
-        {
-            FloatTile<S, F, I, FloatPanels<S, F, I>.F32>.Six(chunk, n,
-                (float*)a->Row(first + i) + k0, (float*)a->Row(first + i + 1) + k0, (float*)a->Row(first + i + 2) + k0,
-                (float*)a->Row(first + i + 3) + k0, (float*)a->Row(first + i + 4) + k0, (float*)a->Row(first + i + 5) + k0, sums + i * 32);
-        }
-        for (; i < count; i++) FloatTile<S, F, I, FloatPanels<S, F, I>.F32>.One(chunk, n, (float*)a->Row(first + i) + k0, sums + i * 32);
     }
 }

@@ -12,6 +12,21 @@ internal static unsafe class FloatTile<S, F, I, T>
     where I : struct
     where T : struct, IFloatFormat<F, I>
 {
+    /// <summary>
+    /// Any number of rows: sixes, and a six filled up with copies of the last row for what is left, since one row alone waits for its own sums. There must be room
+    /// for 5 rows after <paramref name="sums"/> [count][32]; what they hold afterwards means nothing.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Many(byte* w, int k, float** x, int count, float* sums)
+    {
+        int i = 0;
+        for (; i + 6 <= count; i += 6) Six(w, k, x[i], x[i + 1], x[i + 2], x[i + 3], x[i + 4], x[i + 5], sums + i * 32);
+        if (i == count) return;
+        float* last = x[count - 1];
+        if (i + 1 == count) One(w, k, last, sums + i * 32);
+        else Six(w, k, x[i], x[i + 1], i + 2 < count ? x[i + 2] : last, i + 3 < count ? x[i + 3] : last, i + 4 < count ? x[i + 4] : last, last, sums + i * 32);
+    }
+
     /// <summary>1 row of activations; sums are added to acc [1][32]. w: count numbers of K, [count][32] in the format.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void One(byte* w, int count, float* x0, float* acc)
