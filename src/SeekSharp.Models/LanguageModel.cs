@@ -19,7 +19,7 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly MatrixSource _embedding;       // [V, H]
     private readonly DecoderLayer[] _layers;
     private readonly WeightVector _finalNorm;       // [H]
-    private readonly Linear _output;                // [V, H]
+    private readonly OutputHead _output;            // [V, H]
     private readonly MultiTokenPrediction? _mtp;
     private readonly RotaryEmbedding _rotary;
     private readonly KvLayout _kvLayout;
@@ -54,7 +54,7 @@ public sealed unsafe class LanguageModel : IDisposable
             _embedding = weights.Embedding;
             WeightPacker.Require(_embedding, config.VocabSize, _hidden);
             _finalNorm = WeightPacker.Vector(weights.FinalNorm, _hidden, "final norm");
-            _output = _packer.PackShared(weights.Output, config.VocabSize, _hidden);
+            _output = new OutputHead(weights.Output, config.VocabSize, _hidden, _packer, _w);
             _layers = new DecoderLayer[weights.Layers.Length];
             for (int i = 0; i < _layers.Length; i++)
                 _layers[i] = new DecoderLayer(weights.Layers[i], config, weights.RopeLayout, i, _packer, _w);
@@ -69,7 +69,7 @@ public sealed unsafe class LanguageModel : IDisposable
         _cos = _w.Floats("cos");
         _sin = _w.Floats("sin");
         _mtpHidden = _w.Floats("mtp hidden");
-        _final = _w.Activations("final", _hidden);
+        _final = _output.Rows;
     }
 
     /// <summary>
@@ -194,7 +194,7 @@ public sealed unsafe class LanguageModel : IDisposable
                     {
                         int count = chunk.Length - firstRow;
                         FinalNorm(x + (long)firstRow * _hidden, count);
-                        _output.Run(_final, count, all + (long)(done + firstRow - (ids.Length - rows)) * v, v, _w);
+                        _output.Run(count, all + (long)(done + firstRow - (ids.Length - rows)) * v);
                     }
                     cache.Length += chunk.Length;
                 }

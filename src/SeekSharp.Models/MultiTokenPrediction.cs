@@ -18,11 +18,11 @@ internal sealed unsafe class MultiTokenPrediction
     private readonly WeightVector _embeddingNorm, _hiddenNorm, _finalNorm; // [H]
     private readonly Linear _projection;                                   // [H, 2H]
     private readonly DecoderLayer _layer;
-    private readonly Linear _output;                                       // [V, H]
+    private readonly OutputHead _output;                                   // [V, H]
     private readonly MatrixSource _embedding;                              // [V, H]
     private readonly int _hidden;
     private readonly float _epsilon;
-    private readonly ActivationBuffer _joined, _normed;                    // [T, 2H], [T, H]
+    private readonly ActivationBuffer _joined;                             // [T, 2H]
     private readonly NativeArray<float> _x;                                // [T, H]
     private readonly Workspace _w;
 
@@ -35,10 +35,9 @@ internal sealed unsafe class MultiTokenPrediction
         _projection = packer.Pack(weights.Projection, _hidden, 2L * _hidden);
         _embedding = weights.Embedding ?? main.Embedding;
         WeightPacker.Require(_embedding, config.VocabSize, _hidden);
-        _output = packer.PackShared(weights.Output ?? main.Output, config.VocabSize, _hidden);
+        _output = new OutputHead(weights.Output ?? main.Output, config.VocabSize, _hidden, packer, workspace);
         _layer = new DecoderLayer(weights.Layer, config, main.RopeLayout, layer, packer, workspace);
         _joined = workspace.Activations("mtp input", 2 * _hidden);
-        _normed = workspace.Activations("final", _hidden);
         _x = workspace.Floats("mtp residual");
     }
 
@@ -62,8 +61,8 @@ internal sealed unsafe class MultiTokenPrediction
         _projection.Run(_joined, tokens, x, _hidden, _w);
         _layer.Run(step, x);
         if (logits == null) return;
-        float* normed = _normed.Begin(tokens);
-        RowOperations.RmsNorm(x, _hidden, _finalNorm, _epsilon, normed, _normed.Stride, tokens, _w);
-        _output.Run(_normed, tokens, logits, _output.Weights.Rows, _w);
+        float* final = _output.Rows.Begin(tokens);
+        RowOperations.RmsNorm(x, _hidden, _finalNorm, _epsilon, final, _output.Rows.Stride, tokens, _w);
+        _output.Run(tokens, logits);
     }
 }
