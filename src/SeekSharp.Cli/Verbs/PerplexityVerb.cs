@@ -25,7 +25,7 @@ internal static class PerplexityVerb
         Argument<string> model = ModelArgument.Create();
         var file = new Argument<string>("FILE") { Description = "A text, UTF-8" };
         var window = new Option<int>("--window") { Description = "Tokens in a window", DefaultValueFactory = _ => 512, HelpName = "N" };
-        Range.AtLeast(window, 4);
+        Range.AtLeast(window, 2);
         var secondHalf = new Option<bool>("--second-half") { Description = "Count only the second half of whole windows, as llama.cpp's tool does" };
         Option<bool> json = JsonOutput.Create();
         var compute = new ComputeOptions();
@@ -42,6 +42,7 @@ internal static class PerplexityVerb
         Tokenizer tokenizer = ModelArgument.Tokenizer(folder);
         int[] beginning = secondHalf ? ChatModel.Beginning(tokenizer) : [];
         int[] ids = [.. beginning, .. tokenizer.Encode(text, addSpecialTokens: false, parseSpecial: false)];
+        if (secondHalf && window < 4) throw new CliException($"--window {window}: the second half of a window needs at least 4 tokens");
         int least = secondHalf ? window : 2;
         if (ids.Length < least) throw new CliException($"{file}: {ids.Length} tokens, expected at least {least}");
         using LanguageModel model = ModelArgument.Load(folder, options);

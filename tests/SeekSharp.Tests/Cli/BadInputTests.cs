@@ -107,7 +107,7 @@ public sealed class BadInputTests
         FailsAtOnce(2, "--tokens", "run", "model", "hi", "--tokens", "x.json");
         FailsAtOnce(2, "--jsonl", "tokenize", SmolLm2.File_, "text", "--jsonl", "x");
         FailsAtOnce(2, "ID", "detokenize", SmolLm2.File_);
-        FailsAtOnce(2, "--window", "perplexity", "model", "text", "--window", "3");
+        FailsAtOnce(2, "--window", "perplexity", "model", "text", "--window", "1");
         FailsAtOnce(2, "MODEL", "run");
     }
 }
