@@ -24,6 +24,7 @@ internal sealed class FuzzRunner(ulong seed, long count, int threads)
     private readonly List<FuzzCorpus.Recipe> _recipes = FuzzCorpus.All();
     private readonly List<string> _failures = [];
     private readonly Dictionary<string, (long Count, long Opened, long Forward, double Seconds)> _byName = [];
+    private readonly ReaderWriterLockSlim _quiet = new();
     private readonly Lock _lock = new();
     private double[] _cumulated = [];
     private long _next, _checkpoints, _forward, _opened, _done;
@@ -130,13 +131,26 @@ internal sealed class FuzzRunner(ulong seed, long count, int threads)
             if (seconds > Longest.TotalSeconds) _owner.Fail(Current, $"took {seconds:F1} s");
             if (beyond > Allowance)
             {
-                beyond = LivingMemory.Peak(() => Once(target, index)) - target.FileBytes;
+                beyond = _owner.Quietly(() => LivingMemory.Peak(() => Run(target, index))) - target.FileBytes;
                 if (beyond > Allowance) _owner.Fail(Current, $"takes {beyond >> 20} MiB beyond the file's {target.FileBytes} bytes");
             }
             _owner.Count(target, Current, reached, seconds, beyond);
         }
 
         private (Reached Reached, double Seconds, long Bytes, Exception? Error) Once(FuzzTarget target, long index)
+        {
+            _owner._quiet.EnterReadLock();
+            try
+            {
+                return Run(target, index);
+            }
+            finally
+            {
+                _owner._quiet.ExitReadLock();
+            }
+        }
+
+        private (Reached Reached, double Seconds, long Bytes, Exception? Error) Run(FuzzTarget target, long index)
         {
             var progress = new FuzzTarget.Progress();
             long managed = GC.GetAllocatedBytesForCurrentThread(), native = NativeBuffer.AllocatedByThread;
@@ -164,6 +178,20 @@ internal sealed class FuzzRunner(ulong seed, long count, int threads)
                 Judge(index);
             }
             foreach (FuzzTarget target in _targets.Values) target.Dispose();
+        }
+    }
+
+    // Living memory is the process's: while one worker measures it, the others wait.
+    private T Quietly<T>(Func<T> measure)
+    {
+        _quiet.EnterWriteLock();
+        try
+        {
+            return measure();
+        }
+        finally
+        {
+            _quiet.ExitWriteLock();
         }
     }
 
