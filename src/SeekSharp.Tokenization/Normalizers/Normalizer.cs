@@ -27,7 +27,7 @@ internal abstract class Normalizer
     }
 
     /// <summary>The longest that a text may become on its way; one step may multiply it once more.</summary>
-    internal static long Limit(int length) => (1 << 20) + 64L * length;
+    internal static long Limit(int length) => (1 << 18) + 64L * length;
 
     internal static TokenizerException TooLong() => new("normalizer: the text grows more than 64-fold");
 }
