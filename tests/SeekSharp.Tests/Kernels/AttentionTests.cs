@@ -72,6 +72,26 @@ public sealed unsafe class AttentionTests
                         }
                     for (int i = 0; i < expected.Length; i++) MatrixProductTests.Same(expected[i], result[i], $"{format} {kernels.Name} heads {n}/{h} D {d} E {e} chunk {chunk}, token {i / (n * e)}, element {i % (n * e)}");
                 }
+                // Parts of any length, as of several sequences, in one region.
+                using (var pool = new WorkerPool(3))
+                {
+                    float[] result = new float[expected.Length];
+                    var parts = new List<GroupedQueryArguments>();
+                    fixed (float* z = result)
+                    {
+                        for (int t = 0; t < tokens; t += parts[^1].Tokens)
+                        {
+                            GroupedQueryArguments part = all;
+                            part.Query = q + t * n * d;
+                            part.Output = z + t * n * e;
+                            part.Position = t;
+                            part.Tokens = Math.Min(random.Next(1, 12), tokens - t);
+                            parts.Add(part);
+                        }
+                        Attention.GroupedQuery(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(parts), kernels, pool);
+                    }
+                    for (int i = 0; i < expected.Length; i++) MatrixProductTests.Same(expected[i], result[i], $"{format} {kernels.Name} several parts, element {i}");
+                }
             }
         }
     }
@@ -125,6 +145,26 @@ public sealed unsafe class AttentionTests
                             Attention.Latent(part, kernels, pool);
                         }
                     for (int i = 0; i < expected.Length; i++) MatrixProductTests.Same(expected[i], result[i], $"{format} {kernels.Name} heads {n} L {l} P {p} chunk {chunk}, token {i / (n * l)}, element {i % (n * l)}");
+                }
+                // Parts of any length, as of several sequences, in one region.
+                using (var pool = new WorkerPool(3))
+                {
+                    float[] result = new float[expected.Length];
+                    var parts = new List<LatentArguments>();
+                    fixed (float* z = result)
+                    {
+                        for (int t = 0; t < tokens; t += parts[^1].Tokens)
+                        {
+                            LatentArguments part = all;
+                            part.Query = q + t * n * (l + p);
+                            part.Output = z + t * n * l;
+                            part.Position = t;
+                            part.Tokens = Math.Min(random.Next(1, 12), tokens - t);
+                            parts.Add(part);
+                        }
+                        Attention.Latent(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(parts), kernels, pool);
+                    }
+                    for (int i = 0; i < expected.Length; i++) MatrixProductTests.Same(expected[i], result[i], $"{format} {kernels.Name} several parts, element {i}");
                 }
             }
         }
