@@ -51,6 +51,7 @@ internal sealed class LlmEngine : IDisposable
             if ((uint)ids[i] >= (uint)_model.VocabularySize)
                 throw new EngineException($"token id {ids[i]} at position {i} is outside the vocabulary of {_model.VocabularySize}");
         }
+        sequence.Parameters.ValidateFor(Vocabulary);
         _scheduler.Add(sequence);
     }
 
@@ -81,8 +82,7 @@ internal sealed class LlmEngine : IDisposable
             _model.Forward(_cache, sequence.Ids.Slice(start, count), batch[i].Chooses ? _logits : []);
             _scheduler.Learn(count, Stopwatch.GetElapsedTime(began));
             _chosen[i] = !batch[i].Chooses ? -1
-                : sequence.TryTakeForced(out int forced) ? forced
-                : _sampler.Sample(_logits.AsSpan(0, Vocabulary), sequence.Parameters, sequence.Seen(_model.VocabularySize), sequence.Ids.Length);
+                : _sampler.Choose(sequence, _logits.AsSpan(0, Vocabulary));
         }
         return _chosen;
     }

@@ -1,163 +1,220 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace SeekSharp.Engine;
 
 /// <summary>
-/// Chooses the next token from logits. Every filter (top-k, top-p, min-p) keeps the first part of one order: by logit, the lower id first
-/// where logits are equal. So a filter is one cut in this order, found by counting weights into buckets and sorting only the bucket in which the cut lies;
-/// the draw then walks the kept tokens by ascending id. <see cref="SamplerTwin"/> sorts everything and must agree.
-/// Logits that are not numbers count as −∞; it allocates nothing after its construction.
+/// Chooses the next token from logits. The vocabulary is never sorted: one pass finds the largest logit of each block (<see cref="LogitBlocks"/>), one gathers the
+/// candidates, those whose weight counts at all, by ascending id; top-k and top-p find the value at which a sorted list would be cut (<see cref="Selection"/>)
+/// and drop what is below; the draw walks what is left. The draw belongs to the seed and the token's position (<see cref="CounterRandom"/>), so a text is the same alone or in a batch.
+/// <see cref="SamplerTwin"/> sorts everything and must agree. Logits that are not numbers count as −∞. Nothing is allocated after the first use of each feature.
+/// For one thread at a time.
 /// </summary>
 internal sealed class Sampler(int vocabularySize)
 {
-    /// <summary>Exponents below −40 are weights below 4e-18 of the best token's: as good as nothing even for 2¹⁷ tokens together.</summary>
-    internal const double Negligible = -40;
-    private const int Buckets = 512;
+    /// <summary>Weights below e⁻³² of the best token's are dropped: 131,072 of them together are 2e-9 of it, less than half a unit in the last place of a float.</summary>
+    internal const double Negligible = -32;
+    private const int Chunk = 256;
 
-    private readonly double[] _x = new double[vocabularySize];        // [n] (l − max)/T of the candidates, ascending by id
-    private readonly double[] _weight = new double[vocabularySize];   // [n] e^x
-    private readonly int[] _id = new int[vocabularySize];             // [n]
-    private readonly ushort[] _bucket = new ushort[vocabularySize];   // [n]
-    private readonly int[] _inBucket = new int[vocabularySize];       // candidates of the bucket that a cut goes through
-    private readonly double[] _bucketMass = new double[Buckets];
-    private readonly int[] _bucketCount = new int[Buckets];
-    private Comparison<int>? _descending;
+    private readonly LogitBlocks _blocks = new(vocabularySize);
+    private readonly LogitChanges _changes = new(vocabularySize);
+    private readonly int[] _id = new int[vocabularySize];            // [n] candidates, ascending
+    private readonly double[] _x = new double[vocabularySize + 8];     // [n] their logits, less the largest; then the weights e^(x/T)
+    private readonly double[] _scratch = new double[vocabularySize];
+    private readonly double[] _chunkMass = new double[(vocabularySize + Chunk - 1) / Chunk];
+    private float[] _raw = [];                                         // [V] the model's logits, where log probabilities are asked for
+
+    /// <summary>A sequence's next token: one that is forced, or a draw; its log probability is written down where the request asks for it.</summary>
+    /// <param name="sequence">Is not changed but for its log and the forced token.</param>
+    /// <param name="logits">[V] after its last token; changed in place.</param>
+    /// <exception cref="EngineException">As <see cref="Sample"/>.</exception>
+    public int Choose(Sequence sequence, Span<float> logits)
+    {
+        if (!sequence.TryTakeForced(out int forced))
+            return Sample(logits, sequence.Parameters, sequence.Ids, sequence.PromptLength, sequence.Constraint, sequence.LogProbabilities);
+        if (sequence.LogProbabilities is { } log) Record(logits, forced, log);
+        return forced;
+    }
 
     /// <summary>The next token.</summary>
     /// <param name="logits">[V]; changed in place.</param>
     /// <param name="parameters">Checked parameters.</param>
-    /// <param name="seen">Bit set of the ids that the sequence holds, for the repetition penalty; empty without one.</param>
-    /// <param name="position">Position at which the token will stand in its sequence.</param>
-    /// <exception cref="EngineException">No logit is a number above −∞.</exception>
-    public int Sample(Span<float> logits, SamplingParams parameters, ReadOnlySpan<ulong> seen, long position)
+    /// <param name="ids">The sequence so far; the token's position is its length.</param>
+    /// <param name="promptLength">How many of these the sequence began with.</param>
+    /// <param name="constraint">What may come; null for anything. It is asked only, and told nothing.</param>
+    /// <param name="log">Gets an entry where log probabilities are asked for.</param>
+    /// <exception cref="EngineException">No logit is a number above −∞, or the constraint admits none.</exception>
+    public int Sample(Span<float> logits, SamplingParams parameters, ReadOnlySpan<int> ids, int promptLength, TokenConstraint? constraint = null, LogProbabilityLog? log = null)
     {
-        if (parameters.RepeatPenalty != 1) Penalize(logits, seen, parameters.RepeatPenalty);
-        int best = Best(logits);
-        if (parameters.Temperature == 0 || parameters.TopK == 1) return best;
-
-        int n = Weigh(logits, logits[best], parameters.Temperature);
-        Cut cut = Cut.None;
-        if (parameters.TopK > 0 && parameters.TopK < n) cut = CutByCount(n, parameters.TopK);
-        if (parameters.TopP < 1) cut = CutByMass(n, parameters.TopP, cut);
-        double least = parameters.MinP; // the best token's weight is 1
-
-        double total = 0;
-        for (int i = 0; i < n; i++)
-            if (cut.Keeps(_x[i], _id[i]) && _weight[i] >= least) total += _weight[i];
-        double target = CounterRandom.Uniform(parameters.Seed, position) * total, mass = 0;
-        int chosen = best;
-        for (int i = 0; i < n; i++)
+        if (log is not null)
         {
-            if (!cut.Keeps(_x[i], _id[i]) || _weight[i] < least) continue;
-            chosen = _id[i];
-            mass += _weight[i];
-            if (mass > target) break;
+            if (_raw.Length == 0) _raw = new float[vocabularySize];
+            logits.CopyTo(_raw);
         }
+        _changes.Apply(logits, parameters, ids, promptLength, constraint);
+        int chosen = Choose(logits, parameters, ids.Length, constraint is not null);
+        if (log is not null) Record(_raw.AsSpan(0, logits.Length), chosen, log);
         return chosen;
     }
 
-    /// <summary>The last token that a filter keeps, in the order by descending x, then ascending id.</summary>
-    private readonly record struct Cut(double X, int Id)
+    /// <summary>Writes down a token's log probability and the best ones beside it: of the model's own distribution, before penalties, bias, mask and temperature.</summary>
+    public void Record(Span<float> logits, int chosen, LogProbabilityLog log)
     {
-        public static Cut None => new(double.NegativeInfinity, int.MaxValue);
-        public bool Keeps(double x, int id) => x > X || (x == X && id <= Id);
-    }
+        int best = _blocks.Fill(logits);
+        if (best < 0) throw NotNumbers();
+        double logTotal = Math.Log(SumOfExponentials(logits, logits[best]));
+        float Of(float logit, float most) => float.IsNaN(logit) ? float.NegativeInfinity : (float)((double)logit - most - logTotal);
 
-    internal static void Penalize(Span<float> logits, ReadOnlySpan<ulong> seen, float penalty)
-    {
-        for (int w = 0; w < seen.Length; w++)
-        {
-            for (ulong bits = seen[w]; bits != 0; bits &= bits - 1)
-            {
-                int id = w * 64 + System.Numerics.BitOperations.TrailingZeroCount(bits);
-                if (id < logits.Length) logits[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
-            }
-        }
-    }
-
-    /// <summary>Index of the largest logit, the lowest where several are; +∞ becomes the largest float, so that differences stay numbers.</summary>
-    internal static int Best(Span<float> logits)
-    {
-        int best = -1;
-        float largest = float.NegativeInfinity;
+        log.Begin(chosen, chosen < logits.Length ? Of(logits[chosen], logits[best]) : float.NegativeInfinity);
+        if (log.Top == 0) return;
+        float bound = _blocks.BoundOf(log.Top, logits.Length);
         for (int i = 0; i < logits.Length; i++)
-        {
-            if (!(logits[i] > largest)) continue; // also where it is NaN
-            if (float.IsPositiveInfinity(logits[i])) logits[i] = float.MaxValue;
-            if (!(logits[i] > largest)) continue;
-            (best, largest) = (i, logits[i]);
-        }
-        return best >= 0 ? best : throw new EngineException("the model's logits are not numbers: no token can be chosen");
+            if (logits[i] >= bound && logits[i] > float.NegativeInfinity) log.Offer(i, Of(logits[i], logits[best]));
     }
 
-    /// <summary>Fills candidates, their weights and buckets; gives the number of candidates.</summary>
-    private int Weigh(ReadOnlySpan<float> logits, float max, float temperature)
+    private int Choose(Span<float> logits, SamplingParams p, int position, bool constrained)
+    {
+        int best = _blocks.Fill(logits);
+        if (best < 0) throw constrained ? new EngineException("the grammar admits no token here") : NotNumbers();
+        if (p.Temperature == 0 || p.TopK == 1) return best;
+
+        float most = logits[best];
+        double lowest = Negligible * p.Temperature; // of logit − most
+        bool limited = p.TopK > 0 && p.TopK < logits.Length;
+        float bound = limited ? _blocks.BoundOf(p.TopK, logits.Length) : float.NegativeInfinity;
+        int n = Gather(logits, most, lowest, bound);
+        if (limited && p.TopK < n) n = KeepBest(n, p.TopK);
+        Weigh(n, p.Temperature);
+        if (p.TopP < 1) n = KeepShare(n, p.TopP);
+        if (p.MinP > 0) n = KeepHeavy(n, p.MinP);
+        return _id[Draw(n, CounterRandom.Uniform(p.Seed, position))];
+    }
+
+    // Candidates: at least `bound`, and at most −`lowest` below the largest.
+    private int Gather(ReadOnlySpan<float> logits, float most, double lowest, float bound)
     {
         int n = 0;
-        double lowest = 0;
-        for (int i = 0; i < logits.Length; i++)
+        // A vector without any candidate is passed over; the float's rounding errs to the side of looking closer.
+        float near = Math.Max(bound, MathF.BitDecrement((float)(most + lowest)));
+        Vector256<float> least = Vector256.Create(near);
+        ReadOnlySpan<Vector256<float>> wide = MemoryMarshal.Cast<float, Vector256<float>>(logits);
+        for (int v = 0; v < wide.Length; v++)
         {
-            double x = ((double)logits[i] - max) / temperature;
-            if (!(x >= Negligible)) continue;
-            (_x[n], _id[n]) = (x, i);
-            n++;
-            if (x < lowest) lowest = x;
+            for (uint some = Vector256.GreaterThanOrEqual(wide[v], least).ExtractMostSignificantBits(); some != 0; some &= some - 1)
+                Take(v * Vector256<float>.Count + System.Numerics.BitOperations.TrailingZeroCount(some), logits);
         }
-        Array.Clear(_bucketMass);
-        Array.Clear(_bucketCount);
-        double perUnit = lowest < 0 ? -(Buckets - 1) / lowest : 0;
-        for (int i = 0; i < n; i++)
-        {
-            double x = _x[i], weight = Math.Exp(x);
-            int bucket = Math.Min(Buckets - 1, (int)(-x * perUnit));
-            _weight[i] = weight;
-            _bucket[i] = (ushort)bucket;
-            _bucketMass[bucket] += weight;
-            _bucketCount[bucket]++;
-        }
+        for (int i = wide.Length * Vector256<float>.Count; i < logits.Length; i++)
+            if (logits[i] >= near) Take(i, logits);
         return n;
-    }
 
-    private Cut CutByCount(int n, int k)
-    {
-        int bucket = 0;
-        for (; _bucketCount[bucket] < k; bucket++) k -= _bucketCount[bucket];
-        SortBucket(n, bucket);
-        int last = _inBucket[k - 1];
-        return new Cut(_x[last], _id[last]);
-    }
-
-    private Cut CutByMass(int n, float share, Cut within)
-    {
-        // Masses of the part that top-k left: its last bucket may be cut.
-        double total = 0;
-        if (within != Cut.None)
+        void Take(int i, ReadOnlySpan<float> all)
         {
-            Array.Clear(_bucketMass);
-            for (int i = 0; i < n; i++)
-                if (within.Keeps(_x[i], _id[i])) _bucketMass[_bucket[i]] += _weight[i];
+            double x = (double)all[i] - most;
+            if (x < lowest || all[i] < bound) return;
+            (_id[n], _x[n]) = (i, x);
+            n++;
         }
-        foreach (double mass in _bucketMass) total += mass;
-        double wanted = share * total, sum = 0;
-        int bucket = 0;
-        while (bucket < Buckets - 1 && sum + _bucketMass[bucket] < wanted) sum += _bucketMass[bucket++];
-        int members = SortBucket(n, bucket);
-        for (int m = 0; m < members; m++)
-        {
-            int i = _inBucket[m];
-            if (!within.Keeps(_x[i], _id[i])) break;
-            sum += _weight[i];
-            if (sum >= wanted) return new Cut(_x[i], _id[i]);
-        }
-        return within; // rounding: all of it
     }
 
-    private int SortBucket(int n, int bucket)
+    private int KeepBest(int n, int k)
     {
-        int members = 0;
+        _x.AsSpan(0, n).CopyTo(_scratch);
+        double last = Selection.Largest(_scratch.AsSpan(0, n), k);
+        int above = 0;
         for (int i = 0; i < n; i++)
-            if (_bucket[i] == bucket) _inBucket[members++] = i;
-        // Candidates stand by ascending id, so the candidate's index decides among equals as its id would.
-        _descending ??= (a, b) => _x[a] != _x[b] ? _x[b].CompareTo(_x[a]) : a.CompareTo(b);
-        _inBucket.AsSpan(0, members).Sort(_descending);
-        return members;
+            if (_x[i] > last) above++;
+        return Keep(n, last, k - above);
     }
+
+    private int KeepShare(int n, float share)
+    {
+        double total = Masses(n), wanted = share * total;
+        // The tokens below this weight are together less than what may be dropped, so the cut is above it.
+        double enough = (1 - share) / (2.0 * n) * total;
+        int m = 0;
+        for (int i = 0; i < n; i++)
+            if (_x[i] >= enough) _scratch[m++] = _x[i];
+        (double last, double above) = Selection.LargestWithSum(_scratch.AsSpan(0, m), wanted);
+        double needed = Math.Ceiling((wanted - above) / last); // of the tokens that weigh exactly as much
+        return Keep(n, last, (int)Math.Clamp(needed, 1, n));
+    }
+
+    private int KeepHeavy(int n, float share)
+    {
+        int kept = 0;
+        for (int i = 0; i < n; i++)
+            if (_x[i] >= share) (_id[kept], _x[kept++]) = (_id[i], _x[i]); // the best token's weight is 1
+        return kept;
+    }
+
+    // Everything above `last`, and of its equals the first ones.
+    private int Keep(int n, double last, int equals)
+    {
+        int kept = 0;
+        for (int i = 0; i < n; i++)
+        {
+            if (_x[i] < last || (_x[i] == last && --equals < 0)) continue;
+            (_id[kept], _x[kept]) = (_id[i], _x[i]);
+            kept++;
+        }
+        return kept;
+    }
+
+    private void Weigh(int n, float temperature)
+    {
+        Span<Vector256<double>> wide = MemoryMarshal.Cast<double, Vector256<double>>(_x.AsSpan());
+        Vector256<double> t = Vector256.Create((double)temperature);
+        for (int v = 0; v < (n + 3) / 4; v++) wide[v] = Vector256.Exp(wide[v] / t); // what lies behind the last is never read
+    }
+
+    /// <summary>Fills the chunks' sums and gives their sum.</summary>
+    private double Masses(int n)
+    {
+        double total = 0;
+        for (int chunk = 0, start = 0; start < n; chunk++, start += Chunk) total += _chunkMass[chunk] = Sum(_x.AsSpan(start, Math.Min(Chunk, n - start)));
+        return total;
+    }
+
+    private int Draw(int n, double uniform)
+    {
+        double target = uniform * Masses(n), mass = 0;
+        int chunk = 0;
+        for (; (chunk + 1) * Chunk < n && mass + _chunkMass[chunk] <= target; chunk++) mass += _chunkMass[chunk];
+        int i = chunk * Chunk;
+        for (; i < n - 1; i++)
+        {
+            mass += _x[i];
+            if (mass > target) break;
+        }
+        return i;
+    }
+
+    private static double Sum(ReadOnlySpan<double> x)
+    {
+        Vector256<double> a = default, b = default;
+        ReadOnlySpan<Vector256<double>> wide = MemoryMarshal.Cast<double, Vector256<double>>(x);
+        for (int v = 0; v + 1 < wide.Length; v += 2) (a, b) = (a + wide[v], b + wide[v + 1]);
+        double sum = Vector256.Sum(a + b);
+        foreach (double v in x[(wide.Length / 2 * 8)..]) sum += v;
+        return sum;
+    }
+
+    private double SumOfExponentials(ReadOnlySpan<float> logits, float most)
+    {
+        double total = 0;
+        for (int start = 0; start < logits.Length; start += 1024)
+        {
+            int n = Math.Min(1024, logits.Length - start);
+            for (int i = 0; i < n; i++)
+            {
+                double x = (double)logits[start + i] - most;
+                _x[i] = x >= 10 * Negligible ? x : 10 * Negligible; // a NaN too
+            }
+            Weigh(n, 1);
+            total += Sum(_x.AsSpan(0, n));
+        }
+        return total;
+    }
+
+    private static EngineException NotNumbers() => new("the model's logits are not numbers: no token can be chosen");
 }

@@ -1,30 +1,26 @@
 namespace SeekSharp.Engine;
 
-/// <summary>What <see cref="Sampler"/> computes, in the obvious way: sort, cut, draw.</summary>
+/// <summary>What <see cref="Sampler"/> computes, in the obvious way: change, sort, cut, draw.</summary>
 internal static class SamplerTwin
 {
-    public static int Sample(float[] logits, SamplingParams p, ReadOnlySpan<ulong> seen, long position)
+    public static int Sample(float[] logits, SamplingParams p, int[] ids, int promptLength, Func<int, bool>? admits = null)
     {
-        if (p.RepeatPenalty != 1) Sampler.Penalize(logits, seen, p.RepeatPenalty);
-        int best = Sampler.Best(logits);
-        if (p.Temperature == 0) return best;
-        var order = Enumerable.Range(0, logits.Length)
-            .Select(id => (Id: id, X: ((double)logits[id] - logits[best]) / p.Temperature))
-            .Where(c => c.X >= Sampler.Negligible)
-            .Select(c => (c.Id, c.X, Weight: Math.Exp(c.X)))
-            .OrderByDescending(c => c.X).ThenBy(c => c.Id).ToList();
-        if (p.TopK > 0) order = order.Take(p.TopK).ToList();
-        double wanted = p.TopP * order.Sum(c => c.Weight), sum = 0;
-        int kept = 0;
-        while (kept < order.Count && (kept == 0 || sum < wanted)) sum += order[kept++].Weight;
-        if (p.TopP < 1) order = order.Take(kept).ToList();
-        var byId = order.Where(c => c.Weight >= p.MinP).OrderBy(c => c.Id).ToList();
-        double target = CounterRandom.Uniform(p.Seed, position) * byId.Sum(c => c.Weight), mass = 0;
-        foreach ((int id, _, double weight) in byId)
+        float Changed(int id)
         {
-            mass += weight;
-            if (mass > target) return id;
+            float l = float.IsPositiveInfinity(logits[id]) ? float.MaxValue : logits[id];
+            if (ids.Contains(id)) l = LogitChanges.Penalized(logits[id], ids.Skip(promptLength).Count(i => i == id), p);
+            l += p.LogitBias.Where(b => b.Id == id).Sum(b => b.Bias);
+            return admits is null || admits(id) ? float.IsPositiveInfinity(l) ? float.MaxValue : l : float.NaN;
         }
-        return byId[^1].Id;
+        var order = Enumerable.Range(0, logits.Length).Select(id => (Id: id, L: Changed(id))).Where(c => c.L > float.NegativeInfinity)
+            .OrderByDescending(c => c.L).ThenBy(c => c.Id).ToList();
+        if (p.Temperature == 0) return order[0].Id;
+        var weighed = order.Select(c => (c.Id, Weight: Math.Exp(((double)c.L - order[0].L) / p.Temperature))).Where(c => c.Weight >= Math.Exp(Sampler.Negligible)).ToList();
+        if (p.TopK > 0) weighed = weighed.Take(p.TopK).ToList();
+        double wanted = p.TopP * weighed.Sum(c => c.Weight), sum = 0;
+        if (p.TopP < 1) weighed = weighed.TakeWhile(c => sum < wanted && (sum += c.Weight) > 0).ToList();
+        var byId = weighed.Where(c => c.Weight >= p.MinP).OrderBy(c => c.Id).ToList();
+        double target = CounterRandom.Uniform(p.Seed, ids.Length) * byId.Sum(c => c.Weight), mass = 0;
+        return byId.FirstOrDefault(c => (mass += c.Weight) > target, byId[^1]).Id;
     }
 }

@@ -18,7 +18,6 @@ internal sealed class Sequence
 {
     private readonly List<int> _ids;
     private readonly Queue<int> _forced = new();
-    private ulong[] _seen = [];
 
     /// <param name="prompt">At least one id, each in the vocabulary.</param>
     /// <param name="parameters">How tokens are chosen; checked here.</param>
@@ -30,6 +29,7 @@ internal sealed class Sequence
         PromptLength = prompt.Length;
         _ids = new List<int>(prompt.Length + 256);
         _ids.AddRange(prompt);
+        if (parameters.LogProbabilities is { } top) LogProbabilities = new LogProbabilityLog(top);
     }
 
     public SamplingParams Parameters { get; }
@@ -43,6 +43,10 @@ internal sealed class Sequence
     public int Computed { get; set; }
     /// <summary>Tokens of the prompt that the cache held already.</summary>
     public int CachedTokens { get; set; }
+    /// <summary>What may come next; null for anything.</summary>
+    public TokenConstraint? Constraint { get; init; }
+    /// <summary>Of the generated tokens; null where nobody asked.</summary>
+    public LogProbabilityLog? LogProbabilities { get; }
     public FinishReason Finish { get; private set; }
     public bool IsFinished => Finish != FinishReason.None;
 
@@ -64,20 +68,8 @@ internal sealed class Sequence
     internal void Append(int id, int contextLength)
     {
         _ids.Add(id);
-        if (_seen.Length > 0) _seen[id >> 6] |= 1UL << id;
+        Constraint?.Accept(id);
         if (Parameters.StopTokenIds.Contains(id)) End(FinishReason.Stop);
         else if (_ids.Count - PromptLength >= (Parameters.MaxTokens ?? int.MaxValue) || _ids.Count > contextLength) End(FinishReason.Length);
-    }
-
-    /// <summary>Bit set of all ids in the sequence; empty when no penalty needs it.</summary>
-    internal ReadOnlySpan<ulong> Seen(int vocabularySize)
-    {
-        if (Parameters.RepeatPenalty == 1) return [];
-        if (_seen.Length == 0)
-        {
-            _seen = new ulong[(vocabularySize + 63) / 64];
-            foreach (int id in _ids) _seen[id >> 6] |= 1UL << id;
-        }
-        return _seen;
     }
 }
