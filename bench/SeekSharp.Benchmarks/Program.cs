@@ -16,7 +16,7 @@ internal static unsafe partial class Program
     {
         NumberFormat[] formats = args.Length > 0 ? [.. args[0].Split(',').Select(name => Enum.Parse<NumberFormat>(name, true))]
             : [NumberFormat.F32, NumberFormat.F16, NumberFormat.BF16, NumberFormat.F8E4M3, NumberFormat.Q4_0, NumberFormat.Q8_0, NumberFormat.Q4_K, NumberFormat.Q6_K];
-        KernelTier[] tiers = args.Length > 1 ? [.. args[1].Split(',').Select(name => Enum.Parse<KernelTier>(name, true))] : [KernelTier.Avx2, KernelTier.Vector512];
+        KernelTier[] tiers = args.Length > 1 ? [.. args[1].Split(',').Select(name => Enum.Parse<KernelTier>(name, true))] : [KernelTier.Avx2, KernelTier.Vector512, KernelTier.Assembled];
         int[] rows = args.Length > 2 ? [.. args[2..].Select(int.Parse)] : [1, 4, 64];
         Console.WriteLine($"{MachineProbe.CpuName}; {string.Join(' ', MachineProbe.Features)}; {Outputs} × {Inputs}");
         foreach (KernelTier tier in tiers.Where(KernelTable.IsSupported))

@@ -11,11 +11,15 @@ internal enum ActivationForm
     Unsigned,
     /// <summary>int8 widened, for signed weights.</summary>
     Signed,
+    /// <summary>int8 in k order, with what the assembled tiles start from.</summary>
+    Biased,
+    /// <summary>Rounded to bf16 and kept so, in k order.</summary>
+    BF16,
 }
 
 internal sealed unsafe partial class ActivationBuffer
 {
-    private readonly NativeBuffer?[] _derived = new NativeBuffer?[4];
+    private readonly NativeBuffer?[] _derived = new NativeBuffer?[6];
 
     /// <summary>The form's first row, made if need be; bytes from a row to the next.</summary>
     internal byte* Form(ActivationForm form, out long rowBytes, KernelTable kernels, WorkerPool pool)
@@ -24,8 +28,9 @@ internal sealed unsafe partial class ActivationBuffer
         {
             ActivationForm.Floats => (long)Stride * sizeof(float),
             ActivationForm.RoundedPairs => (Cols + 15L & ~15) * sizeof(float),
-            ActivationForm.Unsigned => Cols / 32L * ActivationForms.UnsignedBytes,
-            _ => Cols / 32L * ActivationForms.SignedBytes,
+            ActivationForm.BF16 => (Cols + 31L & ~31) * sizeof(ushort),
+            ActivationForm.Signed => Cols / 32L * ActivationForms.SignedBytes,
+            _ => Cols / 32L * ActivationForms.UnsignedBytes,
         };
         if (form == ActivationForm.Floats) return (byte*)Rows;
         NativeBuffer? buffer = _derived[(int)form];
@@ -58,8 +63,13 @@ internal sealed unsafe partial class ActivationBuffer
         {
             float* x = Source + (long)item * Stride;
             byte* y = Result + item * RowBytes;
-            if (Form == ActivationForm.RoundedPairs) ActivationForms.RoundPairs(x, Cols, (float*)y);
-            else Quantize(x, Cols, y, Form == ActivationForm.Signed ? 1 : 0);
+            switch (Form)
+            {
+                case ActivationForm.RoundedPairs: ActivationForms.RoundPairs(x, Cols, (float*)y); break;
+                case ActivationForm.Biased: AssembledForms.Quantize(x, Cols, y); break;
+                case ActivationForm.BF16: AssembledForms.Round(x, Cols, (ushort*)y); break;
+                default: Quantize(x, Cols, y, Form == ActivationForm.Signed ? 1 : 0); break;
+            }
         }
     }
 }

@@ -16,6 +16,9 @@ internal static unsafe class ActivationForms
     /// 2, 3 of each quad, of the halves and of the block.</summary>
     public const int Scale = 32, SumOfBlock = 36, SumOfHalf = 40, PairsOfHalf = 48, PairsOfBlock = 56;
 
+    /// <summary>In the assembled tier, instead of the pairs: −128 · Σ codes of the halves and of the block, 32 bits each.</summary>
+    public const int ZeroOfHalf = 48, ZeroOfBlock = 56;
+
     /// <summary>Largest magnitude; as an integer comparison of bits NaN is above ∞, and the order of comparing does not matter.</summary>
     public static float ScaleOf(int magnitude, out float inverse)
     {

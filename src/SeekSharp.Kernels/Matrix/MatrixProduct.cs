@@ -30,7 +30,10 @@ internal static unsafe class MatrixProduct
     // Rows that share a panel's expanded chunks: sums of 16 KB.
     private const int RowsPerItem = 128;
     private const int JobsPerRegion = 64;
-    private const long ScratchBytes = 64 << 10;
+    private const long ScratchBytes = 96 << 10;
+
+    // With few rows an item is several panels: memory is read in long runs.
+    private const int FewRows = 16, ItemsPerThread = 16, MostPanels = 16;
 
     /// <summary>y[M, Rows] = x[M, Cols] · Wᵀ (+ bias).</summary>
     /// <param name="w">Weights.</param>
@@ -67,19 +70,22 @@ internal static unsafe class MatrixProduct
             if (job.InputRows == null && job.Count > job.Input.Count) throw new ArgumentException($"{job.Count} rows of {job.Input.Count}");
             if (job.Count <= 0) continue;
             PanelArguments a = w.Arguments();
-            a.Input = job.Input.Form(w.InputForm(arithmetic), out a.InputBytes, kernels, pool);
+            a.Input = job.Input.Form(w.InputForm(arithmetic, kernels), out a.InputBytes, kernels, pool);
             a.InputRows = job.InputRows;
             a.Output = job.Output;
             a.OutputStride = job.OutputStride;
             a.Bias = job.Bias;
+            a.Tiles = kernels.Tiles(w.Stored);
             int pieces = (job.Count - 1) / RowsPerItem + 1;
             ref Prepared p = ref prepared[count++];
             p.Arguments = a;
             p.Pieces = pieces;
+            p.Panels = w.Panels;
+            p.Group = job.Count <= FewRows ? Math.Clamp(w.Panels / (ItemsPerThread * pool.Threads), 1, MostPanels) : 1;
             p.Rows = job.Count;
             p.Product = kernels.Product(w.Stored);
             p.Floats = kernels.Floats(w.Stored);
-            items = checked(items + w.Panels * pieces);
+            items = checked(items + ((w.Panels - 1) / p.Group + 1) * pieces);
             p.End = items;
         }
         var work = new Work { Jobs = prepared, Pool = pool, Exact = arithmetic == Arithmetic.Exact ? kernels.ExactProduct : null };
@@ -89,7 +95,7 @@ internal static unsafe class MatrixProduct
     private struct Prepared
     {
         public PanelArguments Arguments;
-        public int Pieces, Rows, End;
+        public int Pieces, Panels, Group, Rows, End;
         public delegate*<PanelArguments*, int, int, int, byte*, void> Product;
         public delegate*<PanelArguments*, int, int, int, float*, byte*, void> Floats;
     }
@@ -107,10 +113,14 @@ internal static unsafe class MatrixProduct
             int start = 0;
             for (; item >= job->End; job++) start = job->End;
             item -= start;
-            int panel = item / job->Pieces, first = item % job->Pieces * RowsPerItem, count = Math.Min(RowsPerItem, job->Rows - first);
+            int panel = item / job->Pieces * job->Group, end = Math.Min(panel + job->Group, job->Panels);
+            int first = item % job->Pieces * RowsPerItem, count = Math.Min(RowsPerItem, job->Rows - first);
             byte* scratch = Pool.Scratch(worker, ScratchBytes);
-            if (Exact != null) Exact(&job->Arguments, panel, first, count, scratch, job->Floats);
-            else job->Product(&job->Arguments, panel, first, count, scratch);
+            for (; panel < end; panel++)
+            {
+                if (Exact != null) Exact(&job->Arguments, panel, first, count, scratch, job->Floats);
+                else job->Product(&job->Arguments, panel, first, count, scratch);
+            }
         }
     }
 }

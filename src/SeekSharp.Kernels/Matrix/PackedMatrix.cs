@@ -40,10 +40,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
     internal int Panels => (Rows - 1) / PackedLayout.Width + 1;
 
     /// <summary>The form in which products want their activations.</summary>
-    internal ActivationForm InputForm(Arithmetic arithmetic) => arithmetic == Arithmetic.Exact ? ActivationForm.Floats : Stored switch
+    internal ActivationForm InputForm(Arithmetic arithmetic, KernelTable kernels) => arithmetic == Arithmetic.Exact ? ActivationForm.Floats : Stored switch
     {
         NumberFormat.F32 or NumberFormat.F16 => ActivationForm.Floats,
-        NumberFormat.BF16 or NumberFormat.F8E4M3 => ActivationForm.RoundedPairs,
+        NumberFormat.BF16 or NumberFormat.F8E4M3 => kernels.IsAssembled(Stored) ? ActivationForm.BF16 : ActivationForm.RoundedPairs,
+        _ when kernels.IsAssembled(Stored) => ActivationForm.Biased,
         NumberFormat.Q8_0 or NumberFormat.IQ4_NL or NumberFormat.IQ4_XS => ActivationForm.Signed,
         _ => PackedLayout.IsCodebook(Stored) ? ActivationForm.Signed : ActivationForm.Unsigned,
     };

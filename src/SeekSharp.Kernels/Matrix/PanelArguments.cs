@@ -19,6 +19,8 @@ internal unsafe struct PanelArguments
     public int OutputStride;
     /// <summary>[Rows]; null without.</summary>
     public float* Bias;
+    /// <summary>The assembled tier's tiles for the format.</summary>
+    public AssembledTiles* Tiles;
 
     /// <summary>The activations of row <paramref name="i"/> of the product.</summary>
     public readonly byte* Row(int i) => Input + (InputRows == null ? i : InputRows[i]) * InputBytes;
@@ -31,7 +33,7 @@ internal unsafe struct PanelArguments
         {
             float* y = Output + (long)(first + i) * OutputStride + row;
             if (Bias == null)
-                for (int j = 0; j < width; j++) y[j] = sums[j];
+                new ReadOnlySpan<float>(sums, width).CopyTo(new Span<float>(y, width));
             else
                 for (int j = 0; j < width; j++) y[j] = sums[j] + Bias[row + j];
         }

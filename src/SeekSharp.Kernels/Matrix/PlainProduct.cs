@@ -61,14 +61,19 @@ internal static unsafe class PlainProduct
             if (start % inputs == 0) block.Read(format, w + start / inputs * NumberFormats.BlockBytes(format));
             int part = start % inputs / 16;
             float scale = Quantize(x, codes);
-            int dot = 0, first = 0, second = 0;
-            for (int k = 0; k < 32; k++)
+            int first = 0, second = 0;
+            int share = HasHalves(format) ? 16 : 32; // inputs of one scale
+            for (int k0 = 0; k0 < 32; k0 += share)
             {
-                dot += block.Sub[part + k / 16] * block.Value(format, start % inputs + k) * codes[k];
-                if (k < 16) first += codes[k];
-                else second += codes[k];
+                int dot = 0;
+                for (int k = k0; k < k0 + share; k++)
+                {
+                    dot += block.Value(format, start % inputs + k) * codes[k];
+                    if (k < 16) first += codes[k];
+                    else second += codes[k];
+                }
+                sum = MathF.FusedMultiplyAdd(dot, block.Scale(format) * block.Sub[part + k0 / 16] * scale, sum);
             }
-            sum = MathF.FusedMultiplyAdd(dot, block.Scale(format) * scale, sum);
             if (format == NumberFormat.Q2_K)
             {
                 sum = MathF.FusedMultiplyAdd(block.Minimum(format, part), scale * first, sum);
@@ -81,6 +86,8 @@ internal static unsafe class PlainProduct
         }
         return sum;
     }
+
+    private static bool HasHalves(NumberFormat format) => format is NumberFormat.Q2_K or NumberFormat.Q3_K or NumberFormat.Q6_K || PackedLayout.IsCodebook(format);
 
     private static float Quantize(float* x, sbyte[] codes)
     {

@@ -14,6 +14,12 @@ internal sealed unsafe partial class KernelTable
     public delegate*<PanelArguments*, int, int, int, byte*, void> Product(NumberFormat format)
         => (delegate*<PanelArguments*, int, int, int, byte*, void>)_products[(int)format];
 
+    /// <summary>The assembled tiles of a format; null in the other tiers.</summary>
+    public AssembledTiles* Tiles(NumberFormat format) => IsAssembled(format) ? AssembledTiles.Of(format) : null;
+
+    /// <summary>Are the format's products assembled? BF16's only where the instruction pays.</summary>
+    public bool IsAssembled(NumberFormat format) => Tier == KernelTier.Assembled && (format != NumberFormat.BF16 || MachineProbe.HasFastBF16);
+
     /// <summary>Dequantizes a piece of a panel: (arguments, panel, k0, count, result [count][32], scratch).</summary>
     public delegate*<PanelArguments*, int, int, int, float*, byte*, void> Floats(NumberFormat format)
         => (delegate*<PanelArguments*, int, int, int, float*, byte*, void>)_floats[(int)format];
@@ -44,10 +50,21 @@ internal sealed unsafe partial class KernelTable
     {
         switch (Tier)
         {
+            case KernelTier.Assembled:
+                FillProducts<Simd512, Vector512<float>, Vector512<int>>();
+                FillAssembled();
+                break;
             case KernelTier.Vector512: FillProducts<Simd512, Vector512<float>, Vector512<int>>(); break;
             case KernelTier.Avx2: FillProducts<Simd256, Vector256<float>, Vector256<int>>(); break;
             default: FillProducts<Simd128, Vector128<float>, Vector128<int>>(); break;
         }
+    }
+
+    private void FillAssembled()
+    {
+        delegate*<PanelArguments*, int, int, int, byte*, void> integer = &AssembledPanel.Integer, floats = &AssembledPanel.Float;
+        for (int format = 0; format < Formats; format++)
+            if (_products[format] != 0 && IsAssembled((NumberFormat)format)) _products[format] = NumberFormats.IsInteger((NumberFormat)format) ? (nint)integer : (nint)floats;
     }
 
     private void FillProducts<S, F, I>()

@@ -14,6 +14,9 @@ internal sealed unsafe partial class KernelTable
     private static readonly KernelTable?[] Tables = new KernelTable?[4];
     private static KernelTable? s_current;
 
+    // Assembling a function and running it settles whether the system lets us.
+    private static readonly Lazy<bool> AssembledSupport = new(() => IsSupported(KernelTier.Vector512) && !OperatingSystem.IsWindows() && MachineProbe.HasVnniAndBF16 && AssembledCode.Works());
+
     private KernelTable(KernelTier tier)
     {
         Tier = tier;
@@ -37,7 +40,7 @@ internal sealed unsafe partial class KernelTable
     /// <exception cref="KernelException">The machine lacks the tier.</exception>
     public static KernelTable For(KernelTier tier)
     {
-        if (tier == KernelTier.Assembled) tier = Best;
+        if (tier == KernelTier.Assembled && !IsSupported(tier)) tier = Best;
         if (!IsSupported(tier)) throw new KernelException($"{Variable}: this machine lacks the tier {tier.ToString().ToLowerInvariant()}; its best is {Best.ToString().ToLowerInvariant()}");
         return Volatile.Read(ref Tables[(int)tier]) ?? Interlocked.CompareExchange(ref Tables[(int)tier], new KernelTable(tier), null) ?? Tables[(int)tier]!;
     }
@@ -48,11 +51,13 @@ internal sealed unsafe partial class KernelTable
         KernelTier.Portable => true,
         KernelTier.Avx2 => Avx2.IsSupported && Fma.IsSupported,
         KernelTier.Vector512 => Vector512.IsHardwareAccelerated && Avx512F.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported && Avx512F.VL.IsSupported,
+        KernelTier.Assembled => AssembledSupport.Value,
         _ => false,
     };
 
     /// <summary>The best tier of this machine.</summary>
-    public static KernelTier Best => IsSupported(KernelTier.Vector512) ? KernelTier.Vector512
+    public static KernelTier Best => IsSupported(KernelTier.Assembled) ? KernelTier.Assembled
+        : IsSupported(KernelTier.Vector512) ? KernelTier.Vector512
         : IsSupported(KernelTier.Avx2) ? KernelTier.Avx2 : KernelTier.Portable;
 
     internal static KernelTable Choose(string? name)

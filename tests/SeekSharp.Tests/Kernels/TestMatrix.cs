@@ -41,6 +41,16 @@ internal sealed unsafe class TestMatrix : IDisposable
             return PlainProduct.Dot(Format, Row(row), x, Cols, scales == null ? null : scales + row / 128 * ((Cols + 127) / 128), arithmetic);
     }
 
+    /// <summary>Σ |x · w|: what rounding errors of a sum are measured by.</summary>
+    public float Magnitude(int row, float* x)
+    {
+        var weights = new float[Cols];
+        BlockDecoder.Decode(Format, new ReadOnlySpan<byte>(Row(row), (int)RowBytes), weights);
+        double sum = 0;
+        for (int k = 0; k < Cols; k++) sum += Math.Abs((double)x[k] * weights[k] * (Scales is null ? 1 : Scales[row / 128 * ((Cols + 127) / 128) + k / 128]));
+        return (float)sum;
+    }
+
     public void Dispose() => NativeMemory.Free(_bytes);
 
     private void MakeFinite(Random random, byte* block)

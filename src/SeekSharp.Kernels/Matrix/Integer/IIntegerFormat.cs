@@ -22,6 +22,8 @@ internal unsafe interface IIntegerFormat<F, I>
     static abstract int Runs { get; }
     static abstract int Zero { get; }
     static abstract bool HasSub { get; }
+    /// <summary>The two halves of a block have scales of their own.</summary>
+    static abstract bool Halves { get; }
     static abstract bool HasMin { get; }
     /// <summary>The two halves of a block have minima of their own.</summary>
     static abstract bool TwoMins { get; }

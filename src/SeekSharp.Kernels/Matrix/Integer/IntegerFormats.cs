@@ -61,6 +61,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 1;
         public static int Zero => 8;
         public static bool HasSub => false;
+        public static bool Halves => false;
         public static bool HasMin => false;
         public static bool TwoMins => false;
         [MethodImpl(Inline)] public static void Codes(byte* codes, int quad, int pair, out I low, out I high) => S.Nibbles(codes + 64 * quad, pair, out low, out high);
@@ -80,6 +81,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 1;
         public static int Zero => 0;
         public static bool HasSub => false;
+        public static bool Halves => false;
         public static bool HasMin => true;
         public static bool TwoMins => false;
         [MethodImpl(Inline)] public static void Codes(byte* codes, int quad, int pair, out I low, out I high) => S.Nibbles(codes + 64 * quad, pair, out low, out high);
@@ -99,6 +101,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 1;
         public static int Zero => 16;
         public static bool HasSub => false;
+        public static bool Halves => false;
         public static bool HasMin => false;
         public static bool TwoMins => false;
         [MethodImpl(Inline)] public static void Codes(byte* codes, int quad, int pair, out I low, out I high) => WithBit(codes + 64 * quad, codes + 512 + 16 * quad, pair, out low, out high);
@@ -118,6 +121,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 2;
         public static int Zero => 0;
         public static bool HasSub => false;
+        public static bool Halves => false;
         public static bool HasMin => true;
         public static bool TwoMins => false;
         [MethodImpl(Inline)] public static void Codes(byte* codes, int quad, int pair, out I low, out I high) => WithBit(codes + 64 * quad, codes + 512 + 16 * quad, pair, out low, out high);
@@ -137,6 +141,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 1;
         public static int Zero => 0;
         public static bool HasSub => false;
+        public static bool Halves => false;
         public static bool HasMin => false;
         public static bool TwoMins => false;
         [MethodImpl(Inline)] public static void Codes(byte* codes, int quad, int pair, out I low, out I high) => Bytes(codes + 128 * quad, pair, out low, out high);
@@ -156,6 +161,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 1;
         public static int Zero => 0;
         public static bool HasSub => false;
+        public static bool Halves => false;
         public static bool HasMin => false;
         public static bool TwoMins => false;
         [MethodImpl(Inline)]
@@ -181,6 +187,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 1;
         public static int Zero => 12;
         public static bool HasSub => false;
+        public static bool Halves => false;
         public static bool HasMin => false;
         public static bool TwoMins => false;
         [MethodImpl(Inline)]
@@ -206,6 +213,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 2;
         public static int Zero => 0;
         public static bool HasSub => true;
+        public static bool Halves => true;
         public static bool HasMin => true;
         public static bool TwoMins => true;
         [MethodImpl(Inline)] public static void Codes(byte* codes, int quad, int pair, out I low, out I high) => S.TwoBits(codes + 32 * quad, pair, out low, out high);
@@ -225,6 +233,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 2;
         public static int Zero => 4;
         public static bool HasSub => true;
+        public static bool Halves => true;
         public static bool HasMin => false;
         public static bool TwoMins => false;
         [MethodImpl(Inline)]
@@ -251,6 +260,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 1;
         public static int Zero => 0;
         public static bool HasSub => true;
+        public static bool Halves => false;
         public static bool HasMin => true;
         public static bool TwoMins => false;
         [MethodImpl(Inline)] public static void Codes(byte* codes, int quad, int pair, out I low, out I high) => S.Nibbles(codes + 64 * quad, pair, out low, out high);
@@ -270,6 +280,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 2;
         public static int Zero => 0;
         public static bool HasSub => true;
+        public static bool Halves => false;
         public static bool HasMin => true;
         public static bool TwoMins => false;
         [MethodImpl(Inline)] public static void Codes(byte* codes, int quad, int pair, out I low, out I high) => WithBit(codes + 64 * quad, codes + 512 + 16 * quad, pair, out low, out high);
@@ -289,6 +300,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 2;
         public static int Zero => 32;
         public static bool HasSub => true;
+        public static bool Halves => true;
         public static bool HasMin => false;
         public static bool TwoMins => false;
         [MethodImpl(Inline)]
@@ -315,6 +327,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 1;
         public static int Zero => 0;
         public static bool HasSub => true;
+        public static bool Halves => false;
         public static bool HasMin => false;
         public static bool TwoMins => false;
         [MethodImpl(Inline)]
@@ -343,6 +356,7 @@ internal static unsafe class IntegerFormats<S, F, I>
         public static int Runs => 2;
         public static int Zero => 0;
         public static bool HasSub => true;
+        public static bool Halves => true;
         public static bool HasMin => false;
         public static bool TwoMins => false;
         [MethodImpl(Inline)] public static void Codes(byte* codes, int quad, int pair, out I low, out I high) => Bytes(codes + 128 * quad, pair, out low, out high);

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace SeekSharp.Kernels;
 
 /// <summary>
-/// Products of int8 activations and a chunk of a panel. For each block of 32 inputs: an exact integer I = Σ sub · Σ code · x, then in fp32
-/// acc = fma(I, d · scale of the activations, acc), and where the format has minima acc = fma(min, sum of the activations, acc). Blocks in order:
+/// Products of int8 activations and a chunk of a panel. For each part of a block, the 16 or 32 inputs that share a scale: an exact integer I = Σ code · x, then in
+/// fp32 acc = fma(I, weights' scale · activations' scale, acc), and where the format has minima acc = fma(min, sum of the activations, acc). Blocks in order:
 /// the result of a row depends on nothing else. The rows of a tile are written out, since only locals live in registers.
 /// a, b: sums of outputs row … and row + 16 …; t, u: their integers; s, v: their 16-bit (or partial) sums.
 /// </summary>
@@ -41,14 +41,14 @@ internal static unsafe class IntegerTile<S, F, I, T, Src>
                         s0 = S.Add16(s0, S.DotBytes(low, q0));
                         v0 = S.Add16(v0, S.DotBytes(high, q0));
                     }
-                    I m = T.HasSub ? Src.Sub(record, part + run, row) : S.Set(0x10001), n = T.HasSub ? Src.Sub(record, part + run, row + 16) : S.Set(0x10001);
-                    t0 = run == 0 ? S.DotPairs(s0, m) : S.Add(t0, S.DotPairs(s0, m));
-                    u0 = run == 0 ? S.DotPairs(v0, n) : S.Add(u0, S.DotPairs(v0, n));
+                    t0 = run == 0 || T.Halves ? S.DotPairs(s0, S.Set(0x10001)) : S.Add(t0, S.DotPairs(s0, S.Set(0x10001)));
+                    u0 = run == 0 || T.Halves ? S.DotPairs(v0, S.Set(0x10001)) : S.Add(u0, S.DotPairs(v0, S.Set(0x10001)));
+                    if (!T.Halves && run < T.Runs - 1) continue;
+                    F d = Src.Scale(record, part + run, row), e = Src.Scale(record, part + run, row + 16);
+                    F f0 = S.Set(*(float*)(r0 + ActivationForms.Scale));
+                    a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
+                    b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
                 }
-                F d = Src.Scale(record, row), e = Src.Scale(record, row + 16);
-                F f0 = S.Set(*(float*)(r0 + ActivationForms.Scale));
-                a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
-                b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
                 if (T.HasMin)
                 {
                     F m = Src.Min(record, part, row), n = Src.Min(record, part, row + 16);
@@ -98,19 +98,14 @@ internal static unsafe class IntegerTile<S, F, I, T, Src>
                         s0 = S.Add(s0, S.DotPairs(lowOdd, o0));
                         v0 = S.Add(v0, S.DotPairs(highOdd, o0));
                     }
-                    if (T.HasSub)
-                    {
-                        I m = Src.Sub(record, part + run, row), n = Src.Sub(record, part + run, row + 16);
-                        s0 = S.Multiply(s0, m);
-                        v0 = S.Multiply(v0, n);
-                    }
-                    t0 = T.Runs == 1 ? s0 : S.Add(t0, s0);
-                    u0 = T.Runs == 1 ? v0 : S.Add(u0, v0);
+                    t0 = run == 0 || T.Halves ? s0 : S.Add(t0, s0);
+                    u0 = run == 0 || T.Halves ? v0 : S.Add(u0, v0);
+                    if (!T.Halves && run < T.Runs - 1) continue;
+                    F d = Src.Scale(record, part + run, row), e = Src.Scale(record, part + run, row + 16);
+                    F f0 = S.Set(*(float*)(r0 + 32 + ActivationForms.Scale));
+                    a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
+                    b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
                 }
-                F d = Src.Scale(record, row), e = Src.Scale(record, row + 16);
-                F f0 = S.Set(*(float*)(r0 + 32 + ActivationForms.Scale));
-                a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
-                b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
             }
             S.Store(y + 0, a0);
             S.Store(y + 16, b0);
@@ -164,29 +159,29 @@ internal static unsafe class IntegerTile<S, F, I, T, Src>
                         s3 = S.Add16(s3, S.DotBytes(low, q3));
                         v3 = S.Add16(v3, S.DotBytes(high, q3));
                     }
-                    I m = T.HasSub ? Src.Sub(record, part + run, row) : S.Set(0x10001), n = T.HasSub ? Src.Sub(record, part + run, row + 16) : S.Set(0x10001);
-                    t0 = run == 0 ? S.DotPairs(s0, m) : S.Add(t0, S.DotPairs(s0, m));
-                    u0 = run == 0 ? S.DotPairs(v0, n) : S.Add(u0, S.DotPairs(v0, n));
-                    t1 = run == 0 ? S.DotPairs(s1, m) : S.Add(t1, S.DotPairs(s1, m));
-                    u1 = run == 0 ? S.DotPairs(v1, n) : S.Add(u1, S.DotPairs(v1, n));
-                    t2 = run == 0 ? S.DotPairs(s2, m) : S.Add(t2, S.DotPairs(s2, m));
-                    u2 = run == 0 ? S.DotPairs(v2, n) : S.Add(u2, S.DotPairs(v2, n));
-                    t3 = run == 0 ? S.DotPairs(s3, m) : S.Add(t3, S.DotPairs(s3, m));
-                    u3 = run == 0 ? S.DotPairs(v3, n) : S.Add(u3, S.DotPairs(v3, n));
+                    t0 = run == 0 || T.Halves ? S.DotPairs(s0, S.Set(0x10001)) : S.Add(t0, S.DotPairs(s0, S.Set(0x10001)));
+                    u0 = run == 0 || T.Halves ? S.DotPairs(v0, S.Set(0x10001)) : S.Add(u0, S.DotPairs(v0, S.Set(0x10001)));
+                    t1 = run == 0 || T.Halves ? S.DotPairs(s1, S.Set(0x10001)) : S.Add(t1, S.DotPairs(s1, S.Set(0x10001)));
+                    u1 = run == 0 || T.Halves ? S.DotPairs(v1, S.Set(0x10001)) : S.Add(u1, S.DotPairs(v1, S.Set(0x10001)));
+                    t2 = run == 0 || T.Halves ? S.DotPairs(s2, S.Set(0x10001)) : S.Add(t2, S.DotPairs(s2, S.Set(0x10001)));
+                    u2 = run == 0 || T.Halves ? S.DotPairs(v2, S.Set(0x10001)) : S.Add(u2, S.DotPairs(v2, S.Set(0x10001)));
+                    t3 = run == 0 || T.Halves ? S.DotPairs(s3, S.Set(0x10001)) : S.Add(t3, S.DotPairs(s3, S.Set(0x10001)));
+                    u3 = run == 0 || T.Halves ? S.DotPairs(v3, S.Set(0x10001)) : S.Add(u3, S.DotPairs(v3, S.Set(0x10001)));
+                    if (!T.Halves && run < T.Runs - 1) continue;
+                    F d = Src.Scale(record, part + run, row), e = Src.Scale(record, part + run, row + 16);
+                    F f0 = S.Set(*(float*)(r0 + ActivationForms.Scale));
+                    a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
+                    b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
+                    F f1 = S.Set(*(float*)(r1 + ActivationForms.Scale));
+                    a1 = S.Fma(S.ToFloat(t1), S.Multiply(d, f1), a1);
+                    b1 = S.Fma(S.ToFloat(u1), S.Multiply(e, f1), b1);
+                    F f2 = S.Set(*(float*)(r2 + ActivationForms.Scale));
+                    a2 = S.Fma(S.ToFloat(t2), S.Multiply(d, f2), a2);
+                    b2 = S.Fma(S.ToFloat(u2), S.Multiply(e, f2), b2);
+                    F f3 = S.Set(*(float*)(r3 + ActivationForms.Scale));
+                    a3 = S.Fma(S.ToFloat(t3), S.Multiply(d, f3), a3);
+                    b3 = S.Fma(S.ToFloat(u3), S.Multiply(e, f3), b3);
                 }
-                F d = Src.Scale(record, row), e = Src.Scale(record, row + 16);
-                F f0 = S.Set(*(float*)(r0 + ActivationForms.Scale));
-                a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
-                b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
-                F f1 = S.Set(*(float*)(r1 + ActivationForms.Scale));
-                a1 = S.Fma(S.ToFloat(t1), S.Multiply(d, f1), a1);
-                b1 = S.Fma(S.ToFloat(u1), S.Multiply(e, f1), b1);
-                F f2 = S.Set(*(float*)(r2 + ActivationForms.Scale));
-                a2 = S.Fma(S.ToFloat(t2), S.Multiply(d, f2), a2);
-                b2 = S.Fma(S.ToFloat(u2), S.Multiply(e, f2), b2);
-                F f3 = S.Set(*(float*)(r3 + ActivationForms.Scale));
-                a3 = S.Fma(S.ToFloat(t3), S.Multiply(d, f3), a3);
-                b3 = S.Fma(S.ToFloat(u3), S.Multiply(e, f3), b3);
                 if (T.HasMin)
                 {
                     F m = Src.Min(record, part, row), n = Src.Min(record, part, row + 16);
@@ -287,40 +282,29 @@ internal static unsafe class IntegerTile<S, F, I, T, Src>
                         s3 = S.Add(s3, S.DotPairs(lowOdd, o3));
                         v3 = S.Add(v3, S.DotPairs(highOdd, o3));
                     }
-                    if (T.HasSub)
-                    {
-                        I m = Src.Sub(record, part + run, row), n = Src.Sub(record, part + run, row + 16);
-                        s0 = S.Multiply(s0, m);
-                        v0 = S.Multiply(v0, n);
-                        s1 = S.Multiply(s1, m);
-                        v1 = S.Multiply(v1, n);
-                        s2 = S.Multiply(s2, m);
-                        v2 = S.Multiply(v2, n);
-                        s3 = S.Multiply(s3, m);
-                        v3 = S.Multiply(v3, n);
-                    }
-                    t0 = T.Runs == 1 ? s0 : S.Add(t0, s0);
-                    u0 = T.Runs == 1 ? v0 : S.Add(u0, v0);
-                    t1 = T.Runs == 1 ? s1 : S.Add(t1, s1);
-                    u1 = T.Runs == 1 ? v1 : S.Add(u1, v1);
-                    t2 = T.Runs == 1 ? s2 : S.Add(t2, s2);
-                    u2 = T.Runs == 1 ? v2 : S.Add(u2, v2);
-                    t3 = T.Runs == 1 ? s3 : S.Add(t3, s3);
-                    u3 = T.Runs == 1 ? v3 : S.Add(u3, v3);
+                    t0 = run == 0 || T.Halves ? s0 : S.Add(t0, s0);
+                    u0 = run == 0 || T.Halves ? v0 : S.Add(u0, v0);
+                    t1 = run == 0 || T.Halves ? s1 : S.Add(t1, s1);
+                    u1 = run == 0 || T.Halves ? v1 : S.Add(u1, v1);
+                    t2 = run == 0 || T.Halves ? s2 : S.Add(t2, s2);
+                    u2 = run == 0 || T.Halves ? v2 : S.Add(u2, v2);
+                    t3 = run == 0 || T.Halves ? s3 : S.Add(t3, s3);
+                    u3 = run == 0 || T.Halves ? v3 : S.Add(u3, v3);
+                    if (!T.Halves && run < T.Runs - 1) continue;
+                    F d = Src.Scale(record, part + run, row), e = Src.Scale(record, part + run, row + 16);
+                    F f0 = S.Set(*(float*)(r0 + 32 + ActivationForms.Scale));
+                    a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
+                    b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
+                    F f1 = S.Set(*(float*)(r1 + 32 + ActivationForms.Scale));
+                    a1 = S.Fma(S.ToFloat(t1), S.Multiply(d, f1), a1);
+                    b1 = S.Fma(S.ToFloat(u1), S.Multiply(e, f1), b1);
+                    F f2 = S.Set(*(float*)(r2 + 32 + ActivationForms.Scale));
+                    a2 = S.Fma(S.ToFloat(t2), S.Multiply(d, f2), a2);
+                    b2 = S.Fma(S.ToFloat(u2), S.Multiply(e, f2), b2);
+                    F f3 = S.Set(*(float*)(r3 + 32 + ActivationForms.Scale));
+                    a3 = S.Fma(S.ToFloat(t3), S.Multiply(d, f3), a3);
+                    b3 = S.Fma(S.ToFloat(u3), S.Multiply(e, f3), b3);
                 }
-                F d = Src.Scale(record, row), e = Src.Scale(record, row + 16);
-                F f0 = S.Set(*(float*)(r0 + 32 + ActivationForms.Scale));
-                a0 = S.Fma(S.ToFloat(t0), S.Multiply(d, f0), a0);
-                b0 = S.Fma(S.ToFloat(u0), S.Multiply(e, f0), b0);
-                F f1 = S.Set(*(float*)(r1 + 32 + ActivationForms.Scale));
-                a1 = S.Fma(S.ToFloat(t1), S.Multiply(d, f1), a1);
-                b1 = S.Fma(S.ToFloat(u1), S.Multiply(e, f1), b1);
-                F f2 = S.Set(*(float*)(r2 + 32 + ActivationForms.Scale));
-                a2 = S.Fma(S.ToFloat(t2), S.Multiply(d, f2), a2);
-                b2 = S.Fma(S.ToFloat(u2), S.Multiply(e, f2), b2);
-                F f3 = S.Set(*(float*)(r3 + 32 + ActivationForms.Scale));
-                a3 = S.Fma(S.ToFloat(t3), S.Multiply(d, f3), a3);
-                b3 = S.Fma(S.ToFloat(u3), S.Multiply(e, f3), b3);
             }
             S.Store(y + 0, a0);
             S.Store(y + 16, b0);

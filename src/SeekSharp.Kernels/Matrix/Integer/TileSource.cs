@@ -12,9 +12,8 @@ internal unsafe interface ITileSource<F, I>
     static abstract void Codes(byte* codes, int quad, int pair, out I low, out I high);
     /// <summary>As 16-bit numbers: bytes 0 and 2 of each quad, bytes 1 and 3.</summary>
     static abstract void SignedCodes(byte* codes, int quad, int pair, out I lowEven, out I lowOdd, out I highEven, out I highOdd);
-    static abstract F Scale(byte* record, int row);
-    /// <summary>Small scales: as 32-bit numbers of signed formats, twice as 16-bit numbers of unsigned ones.</summary>
-    static abstract I Sub(byte* record, int part, int row);
+    /// <summary>A part's scales, the small ones included: their product is exact.</summary>
+    static abstract F Scale(byte* record, int part, int row);
     static abstract F Min(byte* record, int part, int row);
 }
 
@@ -27,8 +26,8 @@ internal static unsafe class TileSource<S, F, I, T>
 {
     private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
 
-    // Of a block expanded: scales [32], small scales [2][32], minima [2][32], codes.
-    private const int SubOffset = 128, MinOffset = SubOffset + 256, CodeOffset = MinOffset + 256;
+    // Of a block expanded: scales [2][32], minima [2][32], codes.
+    private const int MinOffset = 256, CodeOffset = MinOffset + 256;
 
     /// <summary>Bytes of a block expanded.</summary>
     public static int ExpandedBytes => CodeOffset + (T.Signed ? 2048 : 1024);
@@ -66,13 +65,10 @@ internal static unsafe class TileSource<S, F, I, T>
         }
 
         [MethodImpl(Inline)]
-        public static F Scale(byte* record, int row) => T.Scale(record, row);
-
-        [MethodImpl(Inline)]
-        public static I Sub(byte* record, int part, int row)
+        public static F Scale(byte* record, int part, int row)
         {
-            I sub = T.Sub(record, part, row);
-            return T.Signed ? sub : S.Or(S.ShiftLeft(sub, 16), S.And(sub, S.Set(0xFFFF)));
+            F scale = T.Scale(record, row);
+            return T.HasSub ? S.Multiply(scale, S.ToFloat(T.Sub(record, part, row))) : scale;
         }
 
         [MethodImpl(Inline)]
@@ -108,10 +104,7 @@ internal static unsafe class TileSource<S, F, I, T>
         }
 
         [MethodImpl(Inline)]
-        public static F Scale(byte* record, int row) => S.Load((float*)record + row);
-
-        [MethodImpl(Inline)]
-        public static I Sub(byte* record, int part, int row) => S.Load((int*)(record + SubOffset) + 32 * part + row);
+        public static F Scale(byte* record, int part, int row) => S.Load((float*)record + (T.Halves ? 32 * part : 0) + row);
 
         [MethodImpl(Inline)]
         public static F Min(byte* record, int part, int row) => S.Load((float*)(record + MinOffset) + 32 * part + row);
@@ -126,10 +119,9 @@ internal static unsafe class TileSource<S, F, I, T>
             Packed.Locate(chunk, block, out byte* record, out byte* codes, out int part);
             for (int row = 0; row < 32; row += S.Count)
             {
-                S.Store((float*)result + row, Packed.Scale(record, row));
                 for (int half = 0; half < 2; half++)
                 {
-                    if (T.HasSub) S.Store((int*)(result + SubOffset) + 32 * half + row, Packed.Sub(record, part + half, row));
+                    if (T.Halves || half == 0) S.Store((float*)result + 32 * half + row, Packed.Scale(record, part + half, row));
                     if (T.HasMin) S.Store((float*)(result + MinOffset) + 32 * half + row, Packed.Min(record, part + half, row));
                 }
             }
