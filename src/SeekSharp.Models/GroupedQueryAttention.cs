@@ -16,6 +16,7 @@ internal sealed unsafe class GroupedQueryAttention
     private readonly RotaryLayout _layout;
     private readonly NativeArray<float> _queries, _keys, _values;
     private readonly ActivationBuffer _mixed; // [T, N·D]
+    private readonly NativeArray<GroupedQueryArguments> _arguments;
     private readonly Workspace _w;
 
     public GroupedQueryAttention(GroupedQueryWeights weights, ModelConfig config, RopeLayout layout, int layer, WeightPacker packer, Workspace workspace)
@@ -37,10 +38,11 @@ internal sealed unsafe class GroupedQueryAttention
         _queries = workspace.Floats("queries");
         _keys = workspace.Floats("keys");
         _values = workspace.Floats("values");
+        _arguments = workspace.GroupedQueries;
         _mixed = workspace.Activations("attention", checked((int)q));
     }
 
-    /// <summary>output[T, H] = attention(input[T, H]); appends the chunk's keys and values to the cache.</summary>
+    /// <summary>output[T, H] = attention(input[T, H]); appends the rows' keys and values to their sequences' caches.</summary>
     public void Run(in Step step, ActivationBuffer input, float* output, int outputStride)
     {
         int tokens = step.Tokens, qWidth = _heads * _dim, kvWidth = _kvHeads * _dim;
@@ -53,24 +55,29 @@ internal sealed unsafe class GroupedQueryAttention
         _w.Pool.Run(tokens, ref work);
 
         float* mixed = _mixed.Begin(tokens);             // [T, N·D]
-        var arguments = new GroupedQueryArguments
+        GroupedQueryArguments* arguments = _arguments.Get(step.PartCount);
+        for (int i = 0; i < step.PartCount; i++)
         {
-            Query = q,
-            QueryStride = qWidth,
-            KeyBlocks = step.Cache.Keys(_layer),
-            ValueBlocks = step.Cache.Values(_layer),
-            Format = step.Cache.Format,
-            Tokens = tokens,
-            Heads = _heads,
-            KvHeads = _kvHeads,
-            KeyDim = _dim,
-            ValueDim = _dim,
-            Position = step.Position,
-            Scale = _scale,
-            Output = mixed,
-            OutputStride = _mixed.Stride,
-        };
-        Attention.GroupedQuery(arguments, _w.Kernels, _w.Pool);
+            ref readonly StepPart part = ref step.Parts[i];
+            arguments[i] = new GroupedQueryArguments
+            {
+                Query = q + (long)part.Row * qWidth,
+                QueryStride = qWidth,
+                KeyBlocks = part.Cache.Keys(_layer),
+                ValueBlocks = part.Cache.Values(_layer),
+                Format = part.Cache.Format,
+                Tokens = part.Tokens,
+                Heads = _heads,
+                KvHeads = _kvHeads,
+                KeyDim = _dim,
+                ValueDim = _dim,
+                Position = part.Position,
+                Scale = _scale,
+                Output = mixed + (long)part.Row * _mixed.Stride,
+                OutputStride = _mixed.Stride,
+            };
+        }
+        Attention.GroupedQuery(new ReadOnlySpan<GroupedQueryArguments>(arguments, step.PartCount), _w.Kernels, _w.Pool);
         _o.Run(_mixed, tokens, output, outputStride, _w);
     }
 
@@ -94,9 +101,10 @@ internal sealed unsafe class GroupedQueryAttention
             Elementwise.Rotate(q, a._heads, a._dim, cos, sin, a._pairs, a._layout, kernels);
             Elementwise.Rotate(k, a._kvHeads, a._dim, cos, sin, a._pairs, a._layout, kernels);
 
-            int position = Step.Position + item, block = position / KvBlock.Tokens, slot = position % KvBlock.Tokens;
-            KvBlock.WriteKeys(Step.Cache.Format, Step.Cache.Keys(a._layer)[block], slot, a._kvHeads, a._dim, k, a._dim);
-            KvBlock.WriteValues(Step.Cache.Format, Step.Cache.Values(a._layer)[block], slot, a._kvHeads, a._dim, v, a._dim);
+            KvCache cache = Step.Parts[Step.Rows[item].Part].Cache;
+            int position = Step.Rows[item].Position, block = position / KvBlock.Tokens, slot = position % KvBlock.Tokens;
+            KvBlock.WriteKeys(cache.Format, cache.Keys(a._layer)[block], slot, a._kvHeads, a._dim, k, a._dim);
+            KvBlock.WriteValues(cache.Format, cache.Values(a._layer)[block], slot, a._kvHeads, a._dim, v, a._dim);
         }
     }
 }

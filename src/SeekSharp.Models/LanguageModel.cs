@@ -25,7 +25,11 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly KvLayout _kvLayout;
     private readonly KvLayout? _mtpLayout; // a layer more: the module's own
     private readonly int _hidden, _chunk;
-    private readonly NativeArray<float> _x, _cos, _sin, _mtpHidden;
+    private readonly NativeArray<float> _x, _cos, _sin, _mtpFinal, _mtpHidden;
+    private readonly NativeArray<RowPlace> _places = new(); // [T]
+    private readonly NativeArray<int> _wanted;      // rows whose logits are wanted
+    private StepPart[] _parts = new StepPart[64];
+    private readonly StepPart[] _mtpPart = new StepPart[1];
     private readonly ActivationBuffer _final;       // [T, H]
     private readonly Lock _calls = new();
     private bool _disposed;
@@ -68,7 +72,9 @@ public sealed unsafe class LanguageModel : IDisposable
         _x = _w.Floats("residual");
         _cos = _w.Floats("cos");
         _sin = _w.Floats("sin");
+        _mtpFinal = _w.Floats("mtp final");
         _mtpHidden = _w.Floats("mtp hidden");
+        _wanted = _w.Ints("wanted rows");
         _final = _output.Rows;
     }
 
@@ -112,8 +118,25 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>An empty cache for one sequence. It grows as the sequence does.</summary>
     /// <param name="multiTokenPrediction">The module follows the sequence with a layer of its own, so that its logits can be had.</param>
     /// <exception cref="ModelException">The module is asked for and the model has none.</exception>
-    public KvCache CreateCache(bool multiTokenPrediction = false) => new(!multiTokenPrediction ? _kvLayout
-        : _mtpLayout ?? throw new ModelException("the model has no multi-token-prediction module"), multiTokenPrediction);
+    public KvCache CreateCache(bool multiTokenPrediction = false) => new(LayoutOf(multiTokenPrediction), multiTokenPrediction ? _hidden : 0);
+
+    /// <summary>Memory for the caches of many sequences.</summary>
+    /// <param name="blocks">Blocks of 64 tokens at most.</param>
+    /// <param name="multiTokenPrediction">With room for the module's layer.</param>
+    internal BlockPool CreatePool(int blocks, bool multiTokenPrediction = false)
+    {
+        KvLayout layout = LayoutOf(multiTokenPrediction);
+        return new BlockPool(layout, blocks, (int)Math.Max(1, (4L << 20) / layout.BlockBytes));
+    }
+
+    /// <summary>An empty cache in a pool of this model.</summary>
+    internal KvCache CreateCache(BlockPool pool) => new(pool, pool.Layout == _mtpLayout ? _hidden : 0);
+
+    /// <summary>Bytes of a block of 64 tokens.</summary>
+    internal long KvBlockBytes(bool multiTokenPrediction = false) => LayoutOf(multiTokenPrediction).BlockBytes;
+
+    private KvLayout LayoutOf(bool multiTokenPrediction) => !multiTokenPrediction ? _kvLayout
+        : _mtpLayout ?? throw new ModelException("the model has no multi-token-prediction module");
 
     /// <summary>Appends tokens to a sequence and computes the logits after the last of them.</summary>
     /// <param name="cache">The sequence so far.</param>
@@ -123,7 +146,9 @@ public sealed unsafe class LanguageModel : IDisposable
     public void Forward(KvCache cache, ReadOnlySpan<int> ids, Span<float> logits)
     {
         if (!logits.IsEmpty && logits.Length != VocabularySize) throw new ArgumentException($"expected room for {VocabularySize} logits, found {logits.Length}", nameof(logits));
-        Run(cache, ids, logits.IsEmpty ? 0 : 1, logits, default, null);
+        ArgumentNullException.ThrowIfNull(cache);
+        var part = new BatchPart(cache, ids.Length, logits.IsEmpty ? 0 : 1);
+        Run(new ReadOnlySpan<BatchPart>(in part), ids, logits, default, default, null);
     }
 
     /// <summary>Appends tokens to a sequence and computes the logits after each of them.</summary>
@@ -143,7 +168,57 @@ public sealed unsafe class LanguageModel : IDisposable
     {
         if (logits.Length != (long)ids.Length * VocabularySize)
             throw new ArgumentException($"expected room for {ids.Length} × {VocabularySize} logits, found {logits.Length}", nameof(logits));
-        Run(cache, ids, ids.Length, logits, mtpLogits, trace);
+        ArgumentNullException.ThrowIfNull(cache);
+        var part = new BatchPart(cache, ids.Length, ids.Length);
+        Run(new ReadOnlySpan<BatchPart>(in part), ids, logits, mtpLogits, default, trace);
+    }
+
+    /// <summary>
+    /// Appends tokens to several sequences in one pass: the weights are read once for all of them. A sequence's results are the same bits as alone.
+    /// </summary>
+    /// <param name="parts">The sequences, each at most once.</param>
+    /// <param name="ids">[T] their tokens, part after part.</param>
+    /// <param name="logits">[R, V], R the sum of all <see cref="BatchPart.LogitRows"/>, part after part; or empty, where only the caches or the hidden states are wanted.</param>
+    /// <param name="hidden">Empty, or [R, H]: the same rows' hidden states after the final norm.</param>
+    /// <exception cref="ModelException">An id is outside the vocabulary, a sequence outgrows the context or the pool. No sequence is longer than before.</exception>
+    internal void Forward(ReadOnlySpan<BatchPart> parts, ReadOnlySpan<int> ids, Span<float> logits, Span<float> hidden = default)
+    {
+        long rows = 0;
+        foreach (BatchPart part in parts) rows += part.LogitRows;
+        if (!logits.IsEmpty && logits.Length != rows * VocabularySize) throw new ArgumentException($"expected room for {rows} × {VocabularySize} logits, found {logits.Length}", nameof(logits));
+        if (!hidden.IsEmpty && hidden.Length != rows * _hidden) throw new ArgumentException($"expected room for {rows} × {_hidden} numbers, found {hidden.Length}", nameof(hidden));
+        Run(parts, ids, logits, default, hidden, null);
+    }
+
+    /// <summary>
+    /// Logits of the multi-token-prediction module for the token after the next, for sequences whose next token is known and not computed yet. The sequences'
+    /// lengths stay; the module's place for the last token is written.
+    /// </summary>
+    /// <param name="caches">N sequences of at least one token, followed by the module, each at most once.</param>
+    /// <param name="next">[N] their next tokens.</param>
+    /// <param name="logits">[N, V]</param>
+    /// <exception cref="ModelException">A cache does not follow the module, or its last hidden state is not known.</exception>
+    internal void Draft(ReadOnlySpan<KvCache> caches, ReadOnlySpan<int> next, Span<float> logits)
+    {
+        if (next.Length != caches.Length || logits.Length != (long)caches.Length * VocabularySize) throw new ArgumentException($"{next.Length} tokens and {logits.Length} logits for {caches.Length} sequences");
+        if (caches.IsEmpty) return;
+        lock (_calls)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            float* hidden = _mtpHidden.Get((long)caches.Length * _hidden); // [N, H]
+            if (_parts.Length < caches.Length) Array.Resize(ref _parts, caches.Length);
+            for (int i = 0; i < caches.Length; i++)
+            {
+                KvCache cache = caches[i];
+                if (_mtp is null || !cache.FollowsMtp || cache.LastHidden.IsEmpty) throw new ModelException("a draft needs a cache that the multi-token-prediction module follows, and the last token's hidden state");
+                if ((uint)next[i] >= (uint)VocabularySize) throw new ModelException($"token id {next[i]} at position {cache.Length}: expected 0 to {VocabularySize - 1}");
+                cache.Reserve(cache.Length);
+                cache.LastHidden.CopyTo(new Span<float>(hidden + (long)i * _hidden, _hidden));
+                _parts[i] = new StepPart { Cache = cache, Row = i, Tokens = 1, Position = cache.Length - 1 };
+            }
+            fixed (float* l = logits) _mtp!.Run(StepOf(_parts, caches.Length, caches.Length), hidden, next, l);
+            Array.Clear(_parts, 0, caches.Length);
+        }
     }
 
     /// <summary>Gives memory and threads back.</summary>
@@ -162,54 +237,90 @@ public sealed unsafe class LanguageModel : IDisposable
         _pool.Dispose();
         _packer.Dispose();
         _w.Dispose();
+        _places.Dispose();
         _folder?.Release();
     }
 
-    // Logits are computed for the last `rows` tokens.
-    private void Run(KvCache cache, ReadOnlySpan<int> ids, int rows, Span<float> logits, Span<float> mtpLogits, ForwardTrace? trace)
+    // The parts go through the layers in runs of rows, at most a chunk at a time.
+    private void Run(ReadOnlySpan<BatchPart> parts, ReadOnlySpan<int> ids, Span<float> logits, Span<float> mtpLogits, Span<float> hidden, ForwardTrace? trace)
     {
-        ArgumentNullException.ThrowIfNull(cache);
         lock (_calls)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            Check(cache, ids);
-            bool mtp = cache.FollowsMtp;
-            CheckMtp(cache, ids, mtpLogits);
-            cache.Reserve(cache.Length + ids.Length);
+            Check(parts, ids);
+            CheckMtp(parts, ids, mtpLogits, VocabularySize);
+            foreach (BatchPart part in parts) part.Cache.Reserve(part.Cache.Length + part.Tokens);
+            if (_parts.Length < parts.Length) Array.Resize(ref _parts, parts.Length);
             trace?.Begin(ids.Length);
             fixed (float* all = logits, allMtp = mtpLogits)
             {
-                int mtpDone = 0, v = VocabularySize;
-                for (int done = 0; done < ids.Length; done += _chunk)
+                int part = 0, within = 0, mtpDone = 0, rowsDone = 0;
+                for (int done = 0; done < ids.Length;)
                 {
-                    ReadOnlySpan<int> chunk = ids.Slice(done, Math.Min(_chunk, ids.Length - done));
-                    int firstRow = Math.Max(0, ids.Length - rows - done); // of the chunk: the first whose logits are wanted
-                    float* x = RunLayers(cache, chunk, trace, done);
-                    if (mtp) // it needs every row's hidden state
+                    // 1. Rows of this run, and which of them have logits to come. 2. Layers. 3. The module. 4. Logits. 5. The caches are longer.
+                    // 1.
+                    int count = 0, runs = 0, wanted = 0;
+                    int* rows = _wanted.Get(_chunk);
+                    while (count < _chunk && part < parts.Length)
                     {
-                        FinalNorm(x, chunk.Length);
-                        mtpDone += RunMtp(cache, chunk, allMtp == null ? null : allMtp + (long)mtpDone * v);
+                        BatchPart p = parts[part];
+                        int take = Math.Min(p.Tokens - within, _chunk - count);
+                        _parts[runs++] = new StepPart { Cache = p.Cache, Row = count, Tokens = take, Position = p.Cache.Length };
+                        for (int t = Math.Max(0, p.Tokens - p.LogitRows - within); t < take; t++) rows[wanted++] = count + t;
+                        (count, within) = (count + take, within + take);
+                        if (within == p.Tokens) (part, within) = (part + 1, 0);
                     }
-                    if (firstRow < chunk.Length)
+                    ReadOnlySpan<int> chunk = ids.Slice(done, count);
+
+                    // 2.
+                    float* x = RunLayers(runs, chunk, trace, done);
+
+                    // 3.
+                    float* final = null; // [T, H], where the module needs it
+                    for (int r = 0; r < runs; r++)
                     {
-                        int count = chunk.Length - firstRow;
-                        FinalNorm(x + (long)firstRow * _hidden, count);
-                        _output.Run(count, all + (long)(done + firstRow - (ids.Length - rows)) * v);
+                        if (!_parts[r].Cache.FollowsMtp) continue;
+                        if (final == null)
+                        {
+                            final = _mtpFinal.Get((long)count * _hidden);
+                            RowOperations.RmsNorm(x, _hidden, _finalNorm, Config.RmsNormEps, final, _hidden, count, _w);
+                        }
+                        StepPart p = _parts[r];
+                        mtpDone += RunMtp(p.Cache, final + (long)p.Row * _hidden, chunk.Slice(p.Row, p.Tokens), allMtp == null ? null : allMtp + (long)mtpDone * VocabularySize);
                     }
-                    cache.Length += chunk.Length;
+
+                    // 4.
+                    if (wanted > 0)
+                    {
+                        FinalNorm(x, rows, wanted);
+                        if (all != null) _output.Run(wanted, all + (long)rowsDone * VocabularySize);
+                        for (int r = 0; r < wanted && !hidden.IsEmpty; r++) new ReadOnlySpan<float>(_final.Row(r), _hidden).CopyTo(hidden.Slice((rowsDone + r) * _hidden, _hidden));
+                        rowsDone += wanted;
+                    }
+
+                    // 5.
+                    for (int r = 0; r < runs; r++)
+                    {
+                        StepPart p = _parts[r];
+                        if (p.Cache.FollowsMtp) p.Cache.Advance(p.Tokens, final + (long)p.Row * _hidden, _hidden);
+                        else p.Cache.Advance(p.Tokens);
+                        _parts[r] = default; // keeps no cache alive
+                    }
+                    done += count;
                 }
             }
         }
     }
 
-    private void FinalNorm(float* x, int count)
+    private void FinalNorm(float* x, int* rows, int count)
     {
         float* final = _final.Begin(count);
-        RowOperations.RmsNorm(x, _hidden, _finalNorm, Config.RmsNormEps, final, _final.Stride, count, _w);
+        var work = new FinalNormWork { Owner = this, X = x, Rows = rows, Y = final, Stride = _final.Stride };
+        _pool.Run(count, ref work);
     }
 
     // Embedding and layers: [T, H], before the final norm.
-    private float* RunLayers(KvCache cache, ReadOnlySpan<int> ids, ForwardTrace? trace, int traceRow)
+    private float* RunLayers(int parts, ReadOnlySpan<int> ids, ForwardTrace? trace, int traceRow)
     {
         int tokens = ids.Length;
         float* x = _x.Get((long)tokens * _hidden);
@@ -218,7 +329,7 @@ public sealed unsafe class LanguageModel : IDisposable
             var work = new EmbeddingWork { Owner = this, Ids = i, X = x };
             _pool.Run(tokens, ref work);
         }
-        Step step = StepAt(cache, cache.Length, tokens);
+        Step step = StepOf(_parts, parts, tokens);
         (step.Trace, step.TraceRow) = (trace, traceRow);
         for (int layer = 0; layer < _layers.Length; layer++)
         {
@@ -229,54 +340,80 @@ public sealed unsafe class LanguageModel : IDisposable
         return x;
     }
 
-    // The module for every position whose next token is now known: from the one before the chunk up to the chunk's last but one.
-    private int RunMtp(KvCache cache, ReadOnlySpan<int> ids, float* logits)
+    // The module for every position whose next token is now known: from the first that its layer lacks up to the run's last but one.
+    private int RunMtp(KvCache cache, float* final, ReadOnlySpan<int> ids, float* logits)
     {
-        int before = cache.Length == 0 ? 0 : 1, count = before + ids.Length - 1;
-        if (count > 0)
-        {
-            float* hidden = _mtpHidden.Get((long)count * _hidden); // [count, H]
-            if (before == 1) cache.LastHidden.CopyTo(new Span<float>(hidden, _hidden));
-            for (int t = 0; t < count - before; t++) new ReadOnlySpan<float>(_final.Row(t), _hidden).CopyTo(new Span<float>(hidden + (long)(before + t) * _hidden, _hidden));
-            cache.LastHidden = new ReadOnlySpan<float>(_final.Row(ids.Length - 1), _hidden).ToArray();
-            _mtp!.Run(StepAt(cache, cache.Length - before, count), hidden, ids[(1 - before)..], logits);
-        }
-        else
-        {
-            cache.LastHidden = new ReadOnlySpan<float>(_final.Row(0), _hidden).ToArray();
-        }
+        int start = cache.MtpLength, before = cache.Length - start, count = before + ids.Length - 1;
+        if (count == 0) return 0;
+        float* hidden = _mtpHidden.Get((long)count * _hidden); // [count, H]
+        if (before == 1) cache.LastHidden.CopyTo(new Span<float>(hidden, _hidden));
+        new ReadOnlySpan<float>(final, (count - before) * _hidden).CopyTo(new Span<float>(hidden + (long)before * _hidden, (count - before) * _hidden));
+        _mtpPart[0] = new StepPart { Cache = cache, Row = 0, Tokens = count, Position = start };
+        _mtp!.Run(StepOf(_mtpPart, 1, count), hidden, ids[(1 - before)..], logits);
         return count;
     }
 
-    private Step StepAt(KvCache cache, int position, int tokens)
+    // Places and angles of the rows.
+    private Step StepOf(StepPart[] parts, int count, int tokens)
     {
-        int angles = checked(tokens * _rotary.Pairs);
+        int pairs = _rotary.Pairs, angles = checked(tokens * pairs);
         float* cos = _cos.Get(angles), sin = _sin.Get(angles);
-        _rotary.Fill(position, new Span<float>(cos, angles), new Span<float>(sin, angles));
-        return new Step { Cache = cache, Position = position, Tokens = tokens, Cos = cos, Sin = sin };
+        RowPlace* places = _places.Get(tokens);
+        for (int p = 0; p < count; p++)
+        {
+            StepPart part = parts[p];
+            for (int t = 0; t < part.Tokens; t++) places[part.Row + t] = new RowPlace { Part = p, Position = part.Position + t };
+            _rotary.Fill(part.Position, new Span<float>(cos + (long)part.Row * pairs, part.Tokens * pairs), new Span<float>(sin + (long)part.Row * pairs, part.Tokens * pairs));
+        }
+        return new Step { Parts = parts, PartCount = count, Tokens = tokens, Rows = places, Cos = cos, Sin = sin };
     }
 
-    private void Check(KvCache cache, ReadOnlySpan<int> ids)
+    private void Check(ReadOnlySpan<BatchPart> parts, ReadOnlySpan<int> ids)
     {
-        if (cache.Layout != _kvLayout && cache.Layout != _mtpLayout) throw new ModelException("the cache belongs to another model");
-        if (ids.IsEmpty) throw new ModelException("no tokens to compute");
-        if (cache.Length > ContextLength - ids.Length)
-            throw new ModelException(cache.Length == 0
-                ? $"the prompt has {ids.Length} tokens, the context holds {ContextLength}"
-                : $"the sequence has {cache.Length} tokens and {ids.Length} more, together {(long)cache.Length + ids.Length}; the context holds {ContextLength}");
-        for (int i = 0; i < ids.Length; i++)
-            if ((uint)ids[i] >= (uint)VocabularySize)
-                throw new ModelException($"token id {ids[i]} at position {cache.Length + i}: expected 0 to {VocabularySize - 1}");
+        int first = 0;
+        for (int p = 0; p < parts.Length; p++)
+        {
+            (KvCache cache, int tokens, int rows) = parts[p];
+            if (cache.Layout != _kvLayout && cache.Layout != _mtpLayout) throw new ModelException("the cache belongs to another model");
+            if (tokens < 1) throw new ModelException("no tokens to compute");
+            if (tokens > ids.Length - first || (uint)rows > (uint)tokens) throw new ArgumentException($"part {p}: {tokens} tokens with {rows} rows of logits, of {ids.Length} ids", nameof(parts));
+            if (cache.Length > ContextLength - tokens)
+                throw new ModelException(cache.Length == 0
+                    ? $"the prompt has {tokens} tokens, the context holds {ContextLength}"
+                    : $"the sequence has {cache.Length} tokens and {tokens} more, together {(long)cache.Length + tokens}; the context holds {ContextLength}");
+            for (int i = 0; i < tokens; i++)
+                if ((uint)ids[first + i] >= (uint)VocabularySize)
+                    throw new ModelException($"token id {ids[first + i]} at position {cache.Length + i}: expected 0 to {VocabularySize - 1}");
+            for (int other = 0; other < p; other++)
+                if (parts[other].Cache == cache) throw new ArgumentException($"parts {other} and {p} are the same sequence", nameof(parts));
+            first += tokens;
+        }
+        if (first != ids.Length) throw new ArgumentException($"{ids.Length} ids for parts of {first} tokens", nameof(ids));
     }
 
-    private void CheckMtp(KvCache cache, ReadOnlySpan<int> ids, Span<float> mtpLogits)
+    private static void CheckMtp(ReadOnlySpan<BatchPart> parts, ReadOnlySpan<int> ids, Span<float> mtpLogits, int vocabulary)
     {
-        if (cache.FollowsMtp && cache.Length > 0 && cache.LastHidden is null)
-            throw new ModelException($"the cache was cut to {cache.Length} tokens: cut one more and compute it again, multi-token prediction needs its hidden state");
+        foreach (BatchPart part in parts)
+        {
+            KvCache cache = part.Cache;
+            if (cache.FollowsMtp && cache.MtpLength < cache.Length && cache.LastHidden.IsEmpty)
+                throw new ModelException($"the cache was cut to {cache.Length} tokens: multi-token prediction needs the last one's hidden state; cut to 0 and compute again");
+        }
         if (mtpLogits.IsEmpty) return;
-        if (!cache.FollowsMtp) throw new ModelException("multi-token-prediction logits need a cache made for them");
-        long expected = (long)(ids.Length - (cache.Length == 0 ? 1 : 0)) * VocabularySize;
+        if (!parts[0].Cache.FollowsMtp) throw new ModelException("multi-token-prediction logits need a cache made for them");
+        long expected = (long)(ids.Length - (parts[0].Cache.Length == parts[0].Cache.MtpLength ? 1 : 0)) * vocabulary;
         if (mtpLogits.Length != expected) throw new ArgumentException($"expected room for {expected} MTP logits, found {mtpLogits.Length}", nameof(mtpLogits));
+    }
+
+    private struct FinalNormWork : IParallelWork
+    {
+        public LanguageModel Owner;
+        public float* X, Y;
+        public int* Rows;
+        public int Stride;
+
+        public readonly void Run(int item, int worker)
+            => Elementwise.RmsNorm(X + (long)Rows[item] * Owner._hidden, Owner._finalNorm.Pointer, Y + (long)item * Stride, Owner._hidden, Owner.Config.RmsNormEps, Owner._w.Kernels);
     }
 
     private struct EmbeddingWork : IParallelWork

@@ -29,6 +29,7 @@ internal sealed unsafe class MultiHeadLatentAttention
     private readonly RotaryLayout _layout;
     private readonly NativeArray<float> _compressed, _queries, _latents, _latentQueries, _latentResults;
     private readonly NativeArray<int> _headRows;
+    private readonly NativeArray<LatentArguments> _arguments;
     private readonly ActivationBuffer? _queryLatent; // [T, Q]
     private readonly ActivationBuffer _queryHeads;   // [T·N, D] a view of the queries
     private readonly ActivationBuffer _resultHeads;  // [T·N, L] a view of the results
@@ -64,12 +65,13 @@ internal sealed unsafe class MultiHeadLatentAttention
         _latentQueries = workspace.Floats("latent queries");
         _latentResults = workspace.Floats("latent results");
         _headRows = workspace.Ints("head rows");
+        _arguments = workspace.Latents;
         _queryHeads = workspace.Activations("query heads", _d);
         _resultHeads = workspace.Activations("result heads", _l);
         _mixed = workspace.Activations("attention", checked(_n * _v));
     }
 
-    /// <summary>The absorbed path: output[T, H] = attention(input[T, H]); appends the chunk's latents and rotated keys to the cache.</summary>
+    /// <summary>The absorbed path: output[T, H] = attention(input[T, H]); appends the rows' latents and rotated keys to their sequences' caches.</summary>
     public void Run(in Step step, ActivationBuffer input, float* output, int outputStride)
     {
         // 1. Queries and the latent. 2. Norm, rotation, cache. 3. q·W_UK. 4. Attention in the latent space. 5. W_UV. 6. Output.
@@ -106,22 +108,27 @@ internal sealed unsafe class MultiHeadLatentAttention
 
         // 4.
         float* y = _latentResults.Get((long)tokens * _n * _l);  // [T, N, L]
-        var arguments = new LatentArguments
+        LatentArguments* arguments = _arguments.Get(step.PartCount);
+        for (int i = 0; i < step.PartCount; i++)
         {
-            Query = x,
-            QueryStride = _n * row,
-            Blocks = step.Cache.Keys(_layer),
-            Format = step.Cache.Format,
-            Tokens = tokens,
-            Heads = _n,
-            LatentDim = _l,
-            RopeDim = _r,
-            Position = step.Position,
-            Scale = _scale,
-            Output = y,
-            OutputStride = _n * _l,
-        };
-        Attention.Latent(arguments, _w.Kernels, _w.Pool);
+            ref readonly StepPart part = ref step.Parts[i];
+            arguments[i] = new LatentArguments
+            {
+                Query = x + (long)part.Row * _n * row,
+                QueryStride = _n * row,
+                Blocks = part.Cache.Keys(_layer),
+                Format = part.Cache.Format,
+                Tokens = part.Tokens,
+                Heads = _n,
+                LatentDim = _l,
+                RopeDim = _r,
+                Position = part.Position,
+                Scale = _scale,
+                Output = y + (long)part.Row * _n * _l,
+                OutputStride = _n * _l,
+            };
+        }
+        Attention.Latent(new ReadOnlySpan<LatentArguments>(arguments, step.PartCount), _w.Kernels, _w.Pool);
 
         // 5.
         float* mixed = _mixed.Begin(tokens);                    // [T, N·V]
@@ -189,8 +196,9 @@ internal sealed unsafe class MultiHeadLatentAttention
 
             Elementwise.RmsNorm(c, a._kvANorm.Pointer, c, a._l, a._epsilon, kernels);
             Elementwise.Rotate(c + a._l, 1, row, cos, sin, pairs, a._layout, kernels);
-            int position = Step.Position + item;
-            KvBlock.WriteValues(Step.Cache.Format, Step.Cache.Keys(a._layer)[position / KvBlock.Tokens], position % KvBlock.Tokens, 1, row, c, row);
+            KvCache cache = Step.Parts[Step.Rows[item].Part].Cache;
+            int position = Step.Rows[item].Position;
+            KvBlock.WriteValues(cache.Format, cache.Keys(a._layer)[position / KvBlock.Tokens], position % KvBlock.Tokens, 1, row, c, row);
 
             Elementwise.Rotate(q + a._d, a._n, head, cos, sin, pairs, a._layout, kernels);
             for (int h = 0; h < a._n; h++)

@@ -41,7 +41,7 @@ internal sealed unsafe class MultiTokenPrediction
         _x = workspace.Floats("mtp residual");
     }
 
-    /// <summary>Logits [T, V] for the step's tokens; appends them to the module's own layer of the cache.</summary>
+    /// <summary>Logits [T, V] for the step's tokens; appends them to the module's own layer of the sequence's cache.</summary>
     /// <param name="step">T positions i.</param>
     /// <param name="hidden">[T, H] the main model's hidden states i, after its final norm.</param>
     /// <param name="next">[T] token ids i + 1.</param>
@@ -52,7 +52,7 @@ internal sealed unsafe class MultiTokenPrediction
         float* x = _x.Get((long)tokens * _hidden);
         for (int t = 0; t < tokens; t++)
         {
-            if (step.Position + t == 0) new Span<float>(x, _hidden).Clear();
+            if (step.Rows[t].Position == 0) new Span<float>(x, _hidden).Clear();
             else DecodedRows.Decode(_embedding, next[t], 1, x + (long)t * _hidden);
         }
         float* joined = _joined.Begin(tokens); // [embedding; hidden], in this order

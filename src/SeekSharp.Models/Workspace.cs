@@ -4,7 +4,7 @@ namespace SeekSharp.Models;
 
 /// <summary>
 /// What all layers of a model compute with: kernels, threads, and scratch memory, which they share by name, since only one
-/// layer runs at a time. Sized by the tokens of a chunk, never by the context.
+/// layer runs at a time. Sized by the tokens of a step, never by the context.
 /// </summary>
 internal sealed class Workspace(KernelTable kernels, WorkerPool pool, Arithmetic arithmetic) : IDisposable
 {
@@ -15,6 +15,12 @@ internal sealed class Workspace(KernelTable kernels, WorkerPool pool, Arithmetic
     public KernelTable Kernels { get; } = kernels;
     public WorkerPool Pool { get; } = pool;
     public Arithmetic Arithmetic { get; } = arithmetic;
+
+    /// <summary>The sequences of one attention, collected here.</summary>
+    public NativeArray<GroupedQueryArguments> GroupedQueries { get; } = new();
+
+    /// <summary>As <see cref="GroupedQueries"/>.</summary>
+    public NativeArray<LatentArguments> Latents { get; } = new();
 
     /// <summary>The products of one parallel region, collected here.</summary>
     public List<ProductJob> Jobs { get; } = [];
@@ -43,6 +49,8 @@ internal sealed class Workspace(KernelTable kernels, WorkerPool pool, Arithmetic
 
     public void Dispose()
     {
+        GroupedQueries.Dispose();
+        Latents.Dispose();
         foreach (ActivationBuffer buffer in _activations.Values) buffer.Dispose();
         foreach (NativeArray<float> array in _floats.Values) array.Dispose();
         foreach (NativeArray<int> array in _ints.Values) array.Dispose();

@@ -68,10 +68,11 @@ public sealed unsafe class MultiHeadLatentAttentionTests
         using var workspace = new Workspace(KernelTable.Current, pool, Arithmetic.Exact);
         using var packer = new WeightPacker(KernelTable.Current, pool, true, 0, null);
         var attention = new MultiHeadLatentAttention(weights, config, RopeLayout.Interleaved, 0, packer, workspace);
-        using var cache = new KvCache(KvLayout.Of(config, KvFormat.F32, 1), false);
+        using var cache = new KvCache(KvLayout.Of(config, KvFormat.F32, 1));
         cache.Reserve(tokens);
         ActivationBuffer rows = workspace.Activations("normed", H);
         var found = new float[tokens * H];
+        var places = new RowPlace[chunk];
         float[] cos = new float[chunk * R / 2], sin = new float[chunk * R / 2];
         fixed (float* y = found, co = cos, si = sin)
             for (int first = 0; first < tokens; first += chunk)
@@ -80,7 +81,10 @@ public sealed unsafe class MultiHeadLatentAttentionTests
                 rows.Begin(count);
                 for (int t = 0; t < count; t++) input.AsSpan((first + t) * H, H).CopyTo(new Span<float>(rows.Row(t), H));
                 rotary.Fill(first, cos.AsSpan(0, count * R / 2), sin.AsSpan(0, count * R / 2));
-                attention.Run(new Step { Cache = cache, Position = first, Tokens = count, Cos = co, Sin = si }, rows, y + first * H, H);
+                for (int t = 0; t < count; t++) places[t] = new RowPlace { Position = first + t };
+                StepPart[] part = [new StepPart { Cache = cache, Tokens = count, Position = first }];
+                fixed (RowPlace* p = places)
+                    attention.Run(new Step { Parts = part, PartCount = 1, Rows = p, Tokens = count, Cos = co, Sin = si }, rows, y + first * H, H);
             }
         Golden.AssertClose(expected, found, "absorbed", 1e-5);
     }
