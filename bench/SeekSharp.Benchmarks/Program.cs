@@ -14,6 +14,11 @@ internal static unsafe partial class Program
 
     private static void Main(string[] args)
     {
+        if (args is ["pack", ..])
+        {
+            PackingSpeed.Run(args[1..]);
+            return;
+        }
         NumberFormat[] formats = args.Length > 0 ? [.. args[0].Split(',').Select(name => Enum.Parse<NumberFormat>(name, true))]
             : [NumberFormat.F32, NumberFormat.F16, NumberFormat.BF16, NumberFormat.F8E4M3, NumberFormat.Q4_0, NumberFormat.Q8_0, NumberFormat.Q4_K, NumberFormat.Q6_K];
         KernelTier[] tiers = args.Length > 1 ? [.. args[1].Split(',').Select(name => Enum.Parse<KernelTier>(name, true))] : [KernelTier.Avx2, KernelTier.Vector512, KernelTier.Assembled];
@@ -74,7 +79,7 @@ internal static unsafe partial class Program
         return PackedMatrix.Pack(format, Outputs, Inputs, (nint)source.Address, null, kernels, pool);
     }
 
-    private static double ThreadSeconds()
+    internal static double ThreadSeconds()
     {
         const int ThreadCpuTime = 3;
         if (!OperatingSystem.IsLinux()) return System.Diagnostics.Stopwatch.GetTimestamp() / (double)System.Diagnostics.Stopwatch.Frequency;

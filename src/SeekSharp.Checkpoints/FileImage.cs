@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using SeekSharp.Kernels;
 
 namespace SeekSharp.Checkpoints;
 
@@ -68,6 +69,23 @@ internal sealed unsafe class FileImage : IDisposable
 
     /// <summary>A stretch of the file; the caller has checked that it lies within.</summary>
     public ReadOnlySpan<byte> Span(long offset, int count) => new((byte*)Address + offset, count);
+
+    /// <summary>Does the address lie in this mapping? False for memory that somebody else owns.</summary>
+    public bool Maps(nint address) => _view is not null && address >= Address && address - Address < Length;
+
+    /// <summary>Asks for a stretch to be read ahead; what lies outside the file is ignored.</summary>
+    public void WillNeed(nint address, long bytes) => MemoryPages.WillNeed(address, Math.Min(bytes, Length - (address - Address)));
+
+    /// <summary>
+    /// Gives a stretch's pages back: mapped pages count as the process's memory. With whole 64 kB around it, which a page fault brings along; they come back when they are read again.
+    /// </summary>
+    public void Forget(nint address, long bytes)
+    {
+        const long Around = 64 << 10;
+        if (!Maps(address)) return;
+        long start = (address - Address) / Around * Around, end = Math.Min(Length, (address - Address + bytes + Around - 1) / Around * Around);
+        MemoryPages.Forget(Address + (nint)start, end - start);
+    }
 
     public void Dispose()
     {

@@ -46,7 +46,7 @@ public sealed unsafe class LanguageModel : IDisposable
         KernelTable kernels = KernelTable.Current;
         _pool = new WorkerPool(options.Threads);
         _w = new Workspace(kernels, _pool, options.Exact ? Arithmetic.Exact : Arithmetic.Default);
-        _packer = new WeightPacker(kernels, _pool, options.Exact, WeightPacker.TotalBytes(weights), progress);
+        _packer = new WeightPacker(kernels, _pool, options.Exact, WeightPacker.TotalBytes(weights), progress, folder?.Checkpoint?.Images);
         try
         {
             if (weights.Layers.Length != config.NumHiddenLayers)

@@ -28,7 +28,8 @@ internal sealed unsafe class LatentProjections
         }
         MatrixSource source = weights.KvB ?? throw new CheckpointException("kv_b_proj: missing");
         WeightPacker.Require(source, (long)n * (d + v), l);
-        for (int h = 0; h < n; h++) Split(source, h, d, v, l, packer);
+        Split(source, n, d, v, l, packer);
+        packer.Forget(source);
         packer.Advance(source.ByteLength);
     }
 
@@ -39,17 +40,40 @@ internal sealed unsafe class LatentProjections
     public Linear[] V { get; }
 
     // Numbers that stand alone keep their format. Blocks cannot be transposed, and FP8's squares of 128 need not fit the heads: those become bf16 (fp32 when exact).
-    private void Split(MatrixSource source, int h, int d, int v, int l, WeightPacker packer)
+    private void Split(MatrixSource source, int n, int d, int v, int l, WeightPacker packer)
     {
         bool plain = source.Format is NumberFormat.F32 or NumberFormat.F16 or NumberFormat.BF16 && source.Scales is null;
         NumberFormat format = plain ? source.Format : packer.Exact ? NumberFormat.F32 : NumberFormat.BF16;
-        long first = (long)h * (d + v);
-        var rows = new float[checked((d + v) * l)]; // [D+V, L]
-        DecodedRows.Decode(source, first, d + v, rows);
-        var transposed = new float[checked(l * d)]; // [L, D]
-        for (int i = 0; i < d; i++)
-            for (int j = 0; j < l; j++) transposed[j * d + i] = rows[i * l + j];
-        K[h] = packer.PackFloats(source.Name, transposed, l, d, format);
-        V[h] = packer.PackFloats(source.Name, rows.AsSpan(d * l), v, l, format);
+        int together = packer.Pool.Threads; // heads that are decoded at once
+        byte[] keys = new byte[together * NumberFormats.ByteCount(format, (long)l * d)], values = new byte[together * NumberFormats.ByteCount(format, (long)v * l)];
+        int keyBytes = keys.Length / together, valueBytes = values.Length / together;
+        for (int first = 0; first < n; first += together)
+        {
+            int count = Math.Min(together, n - first);
+            packer.Pool.Run(count, (i, _) =>
+            {
+                var rows = new float[checked((d + v) * l)]; // [D+V, L]
+                DecodedRows.Decode(source, (first + i) * (long)(d + v), d + v, rows);
+                var turned = new float[l * d];              // [L, D]
+                Transpose(rows, d, l, turned);
+                BlockEncoder.Encode(format, turned, keys.AsSpan(i * keyBytes, keyBytes));
+                BlockEncoder.Encode(format, rows.AsSpan(d * l), values.AsSpan(i * valueBytes, valueBytes));
+            });
+            for (int i = 0; i < count; i++)
+            {
+                K[first + i] = packer.PackEncoded(source.Name, keys.AsSpan(i * keyBytes, keyBytes), l, d, format);
+                V[first + i] = packer.PackEncoded(source.Name, values.AsSpan(i * valueBytes, valueBytes), v, l, format);
+            }
+        }
+    }
+
+    // In squares, so that the lines being written stay in cache.
+    private static void Transpose(float[] rows, int d, int l, float[] result)
+    {
+        const int Side = 16;
+        for (int i0 = 0; i0 < d; i0 += Side)
+            for (int j0 = 0; j0 < l; j0 += Side)
+                for (int i = i0; i < Math.Min(d, i0 + Side); i++)
+                    for (int j = j0; j < Math.Min(l, j0 + Side); j++) result[j * d + i] = rows[i * l + j];
     }
 }

@@ -5,16 +5,22 @@ namespace SeekSharp.Models;
 
 /// <summary>
 /// Takes matrices from the mapped file into packed memory, one after the other and each on all threads, checks every shape
-/// against the config (the kernels trust it), and tells how far it is. It owns what it packed.
+/// against the config (the kernels trust it), and tells how far it is. It owns what it packed. What is next in the file is read
+/// ahead while the threads pack, and what has been packed is given back, slice by slice.
 /// </summary>
-internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, bool exact, long totalBytes, IProgress<double>? progress) : IDisposable
+internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, bool exact, long totalBytes, IProgress<double>? progress, IReadOnlyList<FileImage>? images = null) : IDisposable
 {
+    private readonly NativeArena _arena = new();
+    private readonly SourcePages _pages = new(images ?? []);
     private readonly List<PackedMatrix> _packed = [];
     private readonly Dictionary<nint, Linear> _shared = [];
     private long _done;
 
     /// <summary>Nothing may be rounded that the file holds in full.</summary>
     public bool Exact { get; } = exact;
+
+    /// <summary>Threads that pack.</summary>
+    public WorkerPool Pool => pool;
 
     /// <summary>Bytes in memory.</summary>
     public long Bytes => _packed.Sum(m => m.Bytes);
@@ -37,17 +43,10 @@ internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, 
         return linear;
     }
 
-    /// <summary>Packs a matrix of floats that was computed here, in a format that holds it.</summary>
-    public Linear PackFloats(string name, ReadOnlySpan<float> values, int rows, int cols, NumberFormat format)
+    /// <summary>Packs a matrix that was computed here, encoded in a format that holds it.</summary>
+    public Linear PackEncoded(string name, ReadOnlySpan<byte> values, int rows, int cols, NumberFormat format)
     {
-        if (format == NumberFormat.F32)
-        {
-            fixed (float* p = values) return new Linear(Pack(name, format, rows, cols, (nint)p, null), null);
-        }
-        var narrow = new ushort[values.Length];
-        for (int i = 0; i < narrow.Length; i++)
-            narrow[i] = format == NumberFormat.F16 ? BitConverter.HalfToUInt16Bits((Half)values[i]) : FloatFormats.ToBF16(values[i]);
-        fixed (ushort* p = narrow) return new Linear(Pack(name, format, rows, cols, (nint)p, null), null);
+        fixed (byte* p = values) return new Linear(Pack(name, format, rows, cols, (nint)p, null), null);
     }
 
     /// <summary>A vector of weights, its length checked.</summary>
@@ -85,6 +84,9 @@ internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, 
         }
     }
 
+    /// <summary>Gives a source's pages back that was read in another way than by packing it.</summary>
+    public void Forget(MatrixSource source) => _pages.Done(source.Address, source.ByteLength);
+
     /// <summary>Counts bytes of the file as done.</summary>
     public void Advance(long bytes)
     {
@@ -96,7 +98,8 @@ internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, 
     {
         try
         {
-            PackedMatrix matrix = PackedMatrix.Pack(format, rows, cols, address, scales, kernels, pool);
+            _pages.ReadAhead(address);
+            PackedMatrix matrix = PackedMatrix.Pack(format, rows, cols, address, scales, kernels, pool, _arena, _pages.Done);
             _packed.Add(matrix);
             return matrix;
         }
@@ -110,5 +113,6 @@ internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, 
     {
         foreach (PackedMatrix matrix in _packed) matrix.Dispose();
         _packed.Clear();
+        _arena.Dispose();
     }
 }

@@ -36,6 +36,7 @@ internal static class BenchVerb
     {
         using ModelFolder folder = ModelArgument.Open(modelName);
         using LanguageModel model = ModelArgument.Load(folder, options);
+        double load = SecondsSinceStart();
         using var engine = new LlmEngine(model);
         long longest = (long)depth + Math.Max(prefill, decode) + 1;
         if (longest > engine.ContextLength) throw new CliException($"this takes {longest} tokens, the context holds {engine.ContextLength}");
@@ -57,6 +58,7 @@ internal static class BenchVerb
                 Fill(engine, ids.AsSpan(0, depth), interrupt.Token);
                 decodeSpeed = decode / Generate(engine, ids.AsSpan(0, depth + 1), decode + 1, interrupt.Token).Decode.TotalSeconds;
             }
+            long peak = MachineMemory.Peak(); // before the probe takes memory of its own
             using var pool = new WorkerPool(model.Threads);
             double bandwidth = MachineProbe.Measure(KernelTable.Current, pool).ReadAllGbs * 1e9;
             long touched = ModelSize.Of(folder.LoadWeights(), model.Config).BytesPerToken;
@@ -72,6 +74,10 @@ internal static class BenchVerb
                 ["prefill_tps"] = Math.Round(prefillSpeed, 2),
                 ["decode_tps"] = Math.Round(decodeSpeed, 2),
                 ["bytes_per_token"] = touched,
+                ["load_seconds"] = Math.Round(load, 3),
+                ["weight_bytes"] = model.WeightBytes,
+                ["kv_bytes"] = engine.Cache.Bytes,
+                ["peak_memory_bytes"] = peak,
                 ["bandwidth_gbs"] = Math.Round(bandwidth / 1e9, 2),
                 ["decode_bandwidth_share"] = Math.Round(decodeSpeed * touched / bandwidth, 4),
             };
@@ -84,6 +90,13 @@ internal static class BenchVerb
             }
         }
         return 0;
+    }
+
+    /// <summary>From the start of the program until now: what a user waits for.</summary>
+    private static double SecondsSinceStart()
+    {
+        using var process = Process.GetCurrentProcess();
+        return (DateTime.Now - process.StartTime).TotalSeconds;
     }
 
     /// <summary>Puts tokens into the cache, and nothing else.</summary>

@@ -6,18 +6,23 @@ namespace SeekSharp.Kernels;
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
-    private readonly NativeBuffer _memory;
-    private readonly KernelTable _kernels;
-    private readonly NativeBuffer? _scales;
+    private const long SliceBytes = 16 << 20;
 
-    private PackedMatrix(NumberFormat format, NumberFormat stored, int rows, int cols, NativeBuffer memory, NativeBuffer? scales, KernelTable kernels)
+    private readonly byte* _memory;
+    private readonly float* _scales;
+    private readonly NativeBuffer? _own; // null where an arena owns the memory
+    private readonly KernelTable _kernels;
+
+    private PackedMatrix(NumberFormat format, NumberFormat stored, int rows, int cols, byte* memory, float* scales, long bytes, NativeBuffer? own, KernelTable kernels)
     {
         Format = format;
         Stored = stored;
         Rows = rows;
         Cols = cols;
+        Bytes = bytes;
         _memory = memory;
         _scales = scales;
+        _own = own;
         _kernels = kernels;
     }
 
@@ -31,7 +36,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public NumberFormat Format { get; }
 
     /// <summary>Bytes in memory.</summary>
-    public long Bytes => _memory.Bytes + (_scales?.Bytes ?? 0);
+    public long Bytes { get; }
 
     /// <summary>The format in memory: the file's, but F32 where an F16 or FP8 matrix holds ∞ or NaN.</summary>
     internal NumberFormat Stored { get; }
@@ -52,11 +57,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>The matrix's part of a kernel's arguments.</summary>
     internal PanelArguments Arguments() => new()
     {
-        Panels = _memory.Address,
+        Panels = _memory,
         PanelBytes = PackedLayout.PanelBytes(Stored, Cols),
         Rows = Rows,
         Cols = Cols,
-        BlockScales = _scales == null ? null : (float*)_scales.Address,
+        BlockScales = _scales,
     };
 
     /// <summary>Packs a matrix from its bytes as they lie in a checkpoint, rows without gaps.</summary>
@@ -67,8 +72,20 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <param name="fp8Scales">FP8 only: [ceil(rows/128), ceil(cols/128)], row-major; null for ones.</param>
     /// <param name="kernels">The tier to pack for.</param>
     /// <param name="pool">Packs in parallel.</param>
+    /// <param name="arena">Where the memory comes from, and who owns it; null for memory of the matrix's own.</param>
+    /// <param name="sliceDone">Called with the address and length of each slice of the source (at most 16 MB, or one panel) that will not be read again.</param>
     /// <exception cref="KernelException">A format without products, or sizes that do not fit.</exception>
-    public static PackedMatrix Pack(NumberFormat format, long rows, long cols, nint source, float[]? fp8Scales, KernelTable kernels, WorkerPool pool)
+    public static PackedMatrix Pack(NumberFormat format, long rows, long cols, nint source, float[]? fp8Scales, KernelTable kernels, WorkerPool pool,
+        NativeArena? arena = null, Action<nint, long>? sliceDone = null)
+    {
+        Check(format, rows, cols, fp8Scales);
+        // Products know no ∞ and NaN in F16 and FP8. They are looked for while packing, and where one is found the matrix is packed again as F32.
+        if (format is not (NumberFormat.F16 or NumberFormat.F8E4M3)) return TryPack(format, format, rows, cols, source, fp8Scales, kernels, pool, arena, sliceDone, out _)!;
+        return TryPack(format, format, rows, cols, source, fp8Scales, kernels, pool, arena, sliceDone, out bool regular) is { } matrix && regular ? matrix
+            : TryPack(format, NumberFormat.F32, rows, cols, source, fp8Scales, kernels, pool, arena, sliceDone, out _)!;
+    }
+
+    private static void Check(NumberFormat format, long rows, long cols, float[]? fp8Scales)
     {
         if (!PackedLayout.HasProduct(format)) throw new KernelException($"no matrix products with weights in {format}");
         if (rows is < 1 or > int.MaxValue - 31 || cols is < 1 or > int.MaxValue - 256 || cols % NumberFormats.BlockSize(format) != 0)
@@ -76,13 +93,19 @@ internal sealed unsafe class PackedMatrix : IDisposable
         long scaleCount = (rows + 127) / 128 * ((cols + 127) / 128);
         if (fp8Scales is not null && (format != NumberFormat.F8E4M3 || fp8Scales.LongLength != scaleCount))
             throw new KernelException($"a matrix of {rows} × {cols} in {format} takes {(format == NumberFormat.F8E4M3 ? scaleCount : 0)} block scales, not {fp8Scales.Length}");
+    }
 
-        bool regular = format is not (NumberFormat.F16 or NumberFormat.F8E4M3) || PanelPacker.AllFinite(format, (byte*)source, rows * cols, pool);
-        NumberFormat stored = regular ? format : NumberFormat.F32;
-        long panelBytes = PackedLayout.PanelBytes(stored, cols), panels = (rows + 31) / 32;
-        var memory = new NativeBuffer(checked(panels * panelBytes));
+    // Null where a number is not finite and the format in memory does not take it.
+    private static PackedMatrix? TryPack(NumberFormat format, NumberFormat stored, long rows, long cols, nint source, float[]? fp8Scales, KernelTable kernels, WorkerPool pool,
+        NativeArena? arena, Action<nint, long>? sliceDone, out bool regular)
+    {
+        long panelBytes = PackedLayout.PanelBytes(stored, cols), bytes = checked((rows + 31) / 32 * panelBytes), scaleBytes = fp8Scales is null || stored != format ? 0 : fp8Scales.Length * 4L;
+        long scalesAt = (bytes + 63) & ~63L, rowBytes = NumberFormats.ByteCount(format, cols);
+        NativeBuffer? own = arena is null ? new NativeBuffer(scalesAt + scaleBytes) : null;
         try
         {
+            byte* memory = own is null ? arena!.Take(scalesAt + scaleBytes) : own.Address;
+            int irregular = 0;
             fixed (float* blockScales = fp8Scales)
             {
                 var work = new PanelPacker
@@ -92,23 +115,32 @@ internal sealed unsafe class PackedMatrix : IDisposable
                     Rows = rows,
                     Cols = cols,
                     Source = (byte*)source,
-                    Result = memory.Address,
+                    Result = memory,
                     PanelBytes = panelBytes,
                     Scales = blockScales,
+                    Irregular = stored == format && format is NumberFormat.F16 or NumberFormat.F8E4M3 ? &irregular : null,
                 };
-                pool.Run((int)panels, ref work);
+                int panels = (int)((rows + 31) / 32), slice = (int)Math.Clamp(SliceBytes / (32 * rowBytes), 1, panels);
+                for (int first = 0; first < panels && irregular == 0; first += slice)
+                {
+                    work.FirstPanel = first;
+                    pool.Run(Math.Min(slice, panels - first), ref work);
+                    sliceDone?.Invoke(source + (nint)(first * 32 * rowBytes), Math.Min(slice * 32L, rows - first * 32L) * rowBytes);
+                }
             }
-            NativeBuffer? scales = null;
-            if (fp8Scales is not null && regular)
+            regular = irregular == 0;
+            if (!regular)
             {
-                scales = new NativeBuffer(scaleCount * sizeof(float));
-                fp8Scales.CopyTo(new Span<float>(scales.Address, fp8Scales.Length));
+                own?.Dispose();
+                return null;
             }
-            return new PackedMatrix(format, stored, (int)rows, (int)cols, memory, scales, kernels);
+            float* scales = scaleBytes == 0 ? null : (float*)(memory + scalesAt);
+            if (scales != null) fp8Scales.CopyTo(new Span<float>(scales, fp8Scales!.Length));
+            return new PackedMatrix(format, stored, (int)rows, (int)cols, memory, scales, bytes + scaleBytes, own, kernels);
         }
         catch
         {
-            memory.Dispose();
+            own?.Dispose();
             throw;
         }
     }
@@ -129,9 +161,5 @@ internal sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        _memory.Dispose();
-        _scales?.Dispose();
-    }
+    public void Dispose() => _own?.Dispose();
 }

@@ -8,11 +8,11 @@ namespace SeekSharp.Kernels;
 /// </summary>
 internal sealed unsafe class NativeBuffer : IDisposable
 {
-    private const long HugePage = 2 << 20;
-
     [ThreadStatic]
     private static long _allocatedByThread;
 
+    private readonly byte* _mapped; // null where the memory is malloc's
+    private readonly long _mappedBytes, _pressure;
     private byte* _address;
 
     /// <summary>Bytes that the calling thread has ever allocated here, as <see cref="GC.GetAllocatedBytesForCurrentThread"/> has it for managed memory.</summary>
@@ -23,12 +23,31 @@ internal sealed unsafe class NativeBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         Bytes = bytes;
-        bool large = bytes >= 4 * HugePage;
-        _address = (byte*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 64)), large ? (nuint)HugePage : 64);
-        if (large) HugePages.Advise(_address, bytes);
-        NativeMemory.Clear(_address, (nuint)bytes);
+        if (bytes >= 4 * MemoryPages.Large) _address = MemoryPages.Reserve(bytes, out _mapped, out _mappedBytes);
+        if (_address == null)
+        {
+            _address = (byte*)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(bytes, 64)), 64);
+            NativeMemory.Clear(_address, (nuint)bytes);
+        }
         _allocatedByThread += bytes;
-        GC.AddMemoryPressure(Math.Max(bytes, 64));
+        _pressure = Math.Max(bytes, 64);
+        GC.AddMemoryPressure(_pressure);
+    }
+
+    private NativeBuffer(long bytes, byte* address, byte* mapped, long mappedBytes)
+    {
+        Bytes = bytes;
+        _address = address;
+        _mapped = mapped;
+        _mappedBytes = mappedBytes;
+    }
+
+    /// <summary>Address space whose pages become memory when they are touched; null on systems without.</summary>
+    /// <exception cref="OutOfMemoryException">The system refuses.</exception>
+    public static NativeBuffer? Reserve(long bytes)
+    {
+        byte* address = MemoryPages.Reserve(bytes, out byte* mapped, out long mappedBytes);
+        return address == null ? null : new NativeBuffer(bytes, address, mapped, mappedBytes);
     }
 
     /// <summary>Size in bytes.</summary>
@@ -50,29 +69,8 @@ internal sealed unsafe class NativeBuffer : IDisposable
         byte* address = _address;
         if (address == null) return;
         _address = null;
-        NativeMemory.AlignedFree(address);
-        GC.RemoveMemoryPressure(Math.Max(Bytes, 64));
+        if (_mapped != null) MemoryPages.Release(_mapped, _mappedBytes);
+        else NativeMemory.AlignedFree(address);
+        if (_pressure > 0) GC.RemoveMemoryPressure(_pressure);
     }
-}
-
-/// <summary>Asks Linux for 2 MB pages; elsewhere, and where the call is refused, nothing happens.</summary>
-internal static unsafe partial class HugePages
-{
-    private const int MadvHugePage = 14;
-
-    public static void Advise(byte* address, long bytes)
-    {
-        if (!OperatingSystem.IsLinux()) return;
-        try
-        {
-            _ = madvise(address, (nuint)bytes, MadvHugePage); // advice: a refusal changes nothing
-        }
-        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
-        {
-            // musl names its library differently on some distributions: small pages then
-        }
-    }
-
-    [LibraryImport("libc")]
-    private static partial int madvise(byte* address, nuint length, int advice);
 }

@@ -1,0 +1,38 @@
+using SeekSharp.Checkpoints;
+
+namespace SeekSharp.Models;
+
+/// <summary>The mapped files that weights are packed from: what comes next is read ahead, what is done is given back. Addresses outside of them (tests, numbers computed here) are left alone.</summary>
+internal sealed class SourcePages(IReadOnlyList<FileImage> images)
+{
+    private const int Shift = 23; // read ahead in pieces of 8 MB, each asked for once: asking again costs a walk through the page cache
+    private const long Ahead = 32 << 20;
+    private readonly HashSet<nint> _asked = [];
+
+    /// <summary>Has the megabytes from an address on read in while something else is done.</summary>
+    public void ReadAhead(nint address)
+    {
+        if (ImageOf(address) is not { } image) return;
+        nint last = Math.Min(image.Address + (nint)image.Length - 1, address + (nint)Ahead) >> Shift;
+        for (nint piece = address >> Shift; piece <= last; piece++)
+            if (_asked.Add(piece))
+            {
+                nint start = Math.Max(piece << Shift, image.Address);
+                image.WillNeed(start, ((piece + 1) << Shift) - start);
+            }
+    }
+
+    /// <summary>Takes a stretch out of the process's memory: mapped pages count as such. What follows is read ahead.</summary>
+    public void Done(nint address, long bytes)
+    {
+        ImageOf(address)?.Forget(address, bytes);
+        ReadAhead(address + (nint)bytes);
+    }
+
+    private FileImage? ImageOf(nint address)
+    {
+        foreach (FileImage image in images)
+            if (image.Maps(address)) return image;
+        return null;
+    }
+}
