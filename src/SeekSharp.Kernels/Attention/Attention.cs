@@ -137,11 +137,11 @@ internal static unsafe class Attention
         public int End;    // the first item that is no longer this part's
         public int Rows, Step, Pieces;
 
-        // Rows of an item: enough items for all threads, few enough that a block is seldom converted twice; whole register tiles of 6.
+        // Rows of an item: enough items for all threads, few enough that a block is seldom read twice.
         public static Part Cut(int rows, int heads, long all, WorkerPool pool, ref int items)
         {
             int share = (int)Math.Min(AttentionRows, (all + pool.Threads - 1) / pool.Threads);
-            int step = Math.Min(AttentionRows, (share + 5) / 6 * 6);
+            int step = Math.Min(AttentionRows, share + 3 & ~3);
             int pieces = rows <= 0 ? 0 : (rows - 1) / step + 1;
             items = checked(items + heads * pieces);
             return new Part { End = items, Rows = rows, Step = step, Pieces = pieces };

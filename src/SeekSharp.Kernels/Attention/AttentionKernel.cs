@@ -21,7 +21,7 @@ internal static unsafe class AttentionKernel<S, F, I>
     private const int Spare = 5;
 
     /// <summary>Bytes of scratch for an item.</summary>
-    public static long ScratchBytes(int keyFloats, int valueDim) => sizeof(float) * (64L * keyFloats + (64L + MaxRows + Spare) * ((valueDim + 31) & ~31) + (MaxRows + Spare) * (64 + 4)) + 4096;
+    public static long ScratchBytes(int keyFloats, int valueDim) => sizeof(float) * (64L * keyFloats + (64L + MaxRows + Spare) * ((valueDim + 31) & ~31) + (MaxRows + Spare) * (64 + 4) + (long)MaxRows * keyFloats) + 4096;
 
     // What both kinds share, in scratch: panels of sums [E/32][rows][32], scores [2][rows][32], maxima, totals.
     private ref struct Rows
@@ -54,13 +54,14 @@ internal static unsafe class AttentionKernel<S, F, I>
     {
         int group = a->Heads / a->KvHeads, dim = a->KeyDim;
         var rows = new Rows((float*)scratch, count, a->ValueDim);
-        float* keys = rows.Next, values = keys + 64L * dim;
+        float* keys = rows.Next, queries = keys + 64L * dim, values = queries + (long)MaxRows * dim;
         float** q = stackalloc float*[MaxRows];
         int* seen = stackalloc int[MaxRows];
         for (int r = 0; r < count; r++)
         {
             int t = (first + r) / group, n = head * group + (first + r) % group;
             q[r] = a->Query + (long)t * a->QueryStride + (long)n * dim;
+            if (a->Format == KvFormat.BF16) q[r] = Rounded(q[r], dim, queries + (long)r * dim);
             seen[r] = a->Position + t + 1;
         }
         int end = seen[count - 1];
@@ -73,7 +74,7 @@ internal static unsafe class AttentionKernel<S, F, I>
             new Span<float>(rows.Scores, rows.Stride * 64).Clear();
             for (int half = 0; half < (visible > 32 ? 2 : 1); half++) Multiply((byte*)(keys + half * 32 * dim), dim, q, count, rows.Score(0, half));
             KvTiles<S, F, I>.Values(a->Format, valueHead, a->ValueDim, visible, values);
-            Accumulate(ref rows, a->Scale, seen, start, visible, values);
+            Accumulate(ref rows, a->Format == KvFormat.BF16, a->Scale, seen, start, visible, values);
         }
         for (int r = 0; r < count; r++)
         {
@@ -96,6 +97,7 @@ internal static unsafe class AttentionKernel<S, F, I>
             // Rows of the scores' sums are read in whole vectors: filled up with zeros.
             new ReadOnlySpan<float>(a->Query + (long)t * a->QueryStride + (long)n * dim, dim).CopyTo(new Span<float>(queries + r * padded, dim));
             new Span<float>(queries + r * padded + dim, padded - dim).Clear();
+            if (a->Format == KvFormat.BF16) Rounded(queries + r * padded, padded, queries + r * padded);
         }
         int end = seen[count - 1];
         for (int start = 0; start < end; start += 64)
@@ -109,7 +111,7 @@ internal static unsafe class AttentionKernel<S, F, I>
                     Dots(queries + r * padded, second, latents + j * 32, padded / 32,
                         rows.Score(r, j >> 5) + (j & 31), rows.Score(Math.Min(r + 1, count - 1), j >> 5) + (j & 31));
                 }
-            Accumulate(ref rows, a->Scale, seen, start, visible, latents);
+            Accumulate(ref rows, a->Format == KvFormat.BF16, a->Scale, seen, start, visible, latents);
         }
         for (int r = 0; r < count; r++)
         {
@@ -120,7 +122,7 @@ internal static unsafe class AttentionKernel<S, F, I>
 
     // Steps 3 and 4.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate(ref Rows rows, float scale, int* seen, int start, int visible, float* values)
+    private static void Accumulate(ref Rows rows, bool rounded, float scale, int* seen, int start, int visible, float* values)
     {
         int panels = (rows.ValueDim + 31) / 32;
         float** low = stackalloc float*[MaxRows];
@@ -129,7 +131,7 @@ internal static unsafe class AttentionKernel<S, F, I>
         {
             low[r] = rows.Score(r, 0);
             high[r] = rows.Score(r, 1);
-            float correction = VectorKernels<S, F, I>.OnlineSoftmax(low[r], high[r], scale, seen[r] - start, ref rows.Max[r], ref rows.Total[r]);
+            float correction = VectorKernels<S, F, I>.OnlineSoftmax(low[r], high[r], scale, seen[r] - start, rounded, ref rows.Max[r], ref rows.Total[r]);
             if (correction == 1) continue; // × 1 changes nothing
             for (int p = 0; p < panels; p++)
             {
@@ -143,6 +145,15 @@ internal static unsafe class AttentionKernel<S, F, I>
             Multiply((byte*)panel, Math.Min(32, visible), low, rows.Count, sums);
             if (visible > 32) Multiply((byte*)(panel + 32 * 32), visible - 32, high, rows.Count, sums);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float* Rounded(float* x, int n, float* result)
+    {
+        int i = 0;
+        for (; i + S.Count <= n; i += S.Count) S.Store(result + i, VectorKernels<S, F, I>.RoundBF16(S.Load(x + i)));
+        for (; i < n; i++) result[i] = FloatFormats.RoundBF16(x[i]);
+        return result;
     }
 
     private static void Finish(in Rows rows, int row, float* y)

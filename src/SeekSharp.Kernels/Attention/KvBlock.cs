@@ -83,7 +83,8 @@ internal static unsafe class KvBlock
                 for (int d = 0; d < dim; d++) ((float*)head)[d * Tokens + slot] = key[d];
                 break;
             case KvFormat.BF16:
-                for (int d = 0; d < dim; d++) ((ushort*)head)[(d / 2 * Tokens + slot) * 2 + d % 2] = FloatFormats.ToBF16(key[d]);
+                for (int d = 0; d < dim; d += 2) // an odd last number's partner is zero
+                    ((uint*)head)[d / 2 * Tokens + slot] = FloatFormats.ToBF16(key[d]) | (d + 1 < dim ? (uint)FloatFormats.ToBF16(key[d + 1]) << 16 : 0);
                 break;
             default:
                 ushort* scales = (ushort*)(head + KeyCodeBytes(dim));

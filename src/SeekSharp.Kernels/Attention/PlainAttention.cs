@@ -1,6 +1,7 @@
 namespace SeekSharp.Kernels;
 
-/// <summary>The plain twins of <see cref="Attention"/>: one query at a time, in the order of operations that the fast paths keep.</summary>
+/// <summary>The plain twins of <see cref="Attention"/>: one query at a time, in the order of operations that the fast paths keep. With a bf16 cache
+/// queries and weights are rounded to bf16, so that one instruction can multiply pairs of them (the assembled tier, whose sums are formed in another order).</summary>
 internal static unsafe class PlainAttention
 {
     /// <summary>The result of query <paramref name="t"/>, head <paramref name="n"/>.</summary>
@@ -9,11 +10,12 @@ internal static unsafe class PlainAttention
         int head = n / (a.Heads / a.KvHeads);
         float* q = a.Query + (long)t * a.QueryStride + (long)n * a.KeyDim;
         float* y = a.Output + (long)t * a.OutputStride + (long)n * a.ValueDim;
-        Row(a.ValueDim, a.Position + t + 1, a.Scale, y,
+        bool rounded = a.Format == KvFormat.BF16;
+        Row(rounded, a.ValueDim, a.Position + t + 1, a.Scale, y,
             j =>
             {
                 float s = 0;
-                for (int d = 0; d < a.KeyDim; d++) s = MathF.FusedMultiplyAdd(q[d], KvBlock.ReadKey(a.Format, a.KeyBlocks[j / 64], head, a.KeyDim, j % 64, d), s);
+                for (int d = 0; d < a.KeyDim; d++) s = MathF.FusedMultiplyAdd(rounded ? FloatFormats.RoundBF16(q[d]) : q[d], KvBlock.ReadKey(a.Format, a.KeyBlocks[j / 64], head, a.KeyDim, j % 64, d), s);
                 return s;
             },
             (j, e) => KvBlock.ReadValue(a.Format, a.ValueBlocks[j / 64], head, a.ValueDim, j % 64, e));
@@ -25,18 +27,19 @@ internal static unsafe class PlainAttention
         int dim = a.LatentDim + a.RopeDim;
         float* q = a.Query + (long)t * a.QueryStride + (long)n * dim;
         float* y = a.Output + (long)t * a.OutputStride + (long)n * a.LatentDim;
-        Row(a.LatentDim, a.Position + t + 1, a.Scale, y,
+        bool rounded = a.Format == KvFormat.BF16;
+        Row(rounded, a.LatentDim, a.Position + t + 1, a.Scale, y,
             j =>
             {
                 Span<float> lanes = stackalloc float[VectorMath.Lanes];
                 lanes.Clear();
-                for (int d = 0; d < dim; d++) lanes[d % 16] = MathF.FusedMultiplyAdd(q[d], KvBlock.ReadValue(a.Format, a.Blocks[j / 64], 0, dim, j % 64, d), lanes[d % 16]);
+                for (int d = 0; d < dim; d++) lanes[d % 16] = MathF.FusedMultiplyAdd(rounded ? FloatFormats.RoundBF16(q[d]) : q[d], KvBlock.ReadValue(a.Format, a.Blocks[j / 64], 0, dim, j % 64, d), lanes[d % 16]);
                 return VectorMath.AddLanes(lanes);
             },
             (j, e) => KvBlock.ReadValue(a.Format, a.Blocks[j / 64], 0, dim, j % 64, e));
     }
 
-    private static void Row(int valueDim, int keys, float scale, float* y, Func<int, float> score, Func<int, int, float> value)
+    private static void Row(bool rounded, int valueDim, int keys, float scale, float* y, Func<int, float> score, Func<int, int, float> value)
     {
         float[] p = new float[64];
         float max = float.NegativeInfinity, sum = 0;
@@ -52,7 +55,11 @@ internal static unsafe class PlainAttention
                 tileMax = MathF.Max(tileMax, p[j]);
             }
             float newMax = MathF.Max(max, tileMax), correction = VectorMath.Exp(max - newMax);
-            for (int j = 0; j < 64; j++) p[j] = VectorMath.Exp(p[j] - newMax);
+            for (int j = 0; j < 64; j++)
+            {
+                p[j] = VectorMath.Exp(p[j] - newMax);
+                if (rounded) p[j] = FloatFormats.RoundBF16(p[j]);
+            }
             for (int e = 0; e < valueDim; e++)
             {
                 y[e] *= correction;

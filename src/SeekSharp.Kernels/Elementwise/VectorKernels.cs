@@ -33,6 +33,16 @@ internal static unsafe class VectorKernels<S, F, I>
         return S.Multiply(S.Multiply(p, first), second);
     }
 
+    /// <summary>To bf16, ties to even, as floats; NaN stays NaN.</summary>
+    [MethodImpl(Inline)]
+    public static F RoundBF16(F x)
+    {
+        I bits = S.AsInt(x);
+        I rounded = S.Add(S.Add(bits, S.Set(0x7FFF)), S.And(S.ShiftRightLogical(bits, 16), S.Set(1)));
+        rounded = S.IfGreater(S.And(bits, S.Set(int.MaxValue)), S.Set(0x7F800000), S.Or(bits, S.Set(0x400000)), rounded);
+        return S.AsFloat(S.And(rounded, S.Set(unchecked((int)0xFFFF0000))));
+    }
+
     /// <summary>1 / (1 + e^−x) times <paramref name="factor"/>: with x itself, SiLU.</summary>
     [MethodImpl(Inline)]
     private static F OverOnePlusExp(F factor, F x)
@@ -141,10 +151,10 @@ internal static unsafe class VectorKernels<S, F, I>
 
     /// <summary>
     /// One row of scores [64] in two halves: scaled, cut at <paramref name="visible"/> keys, turned into weights e^(s − max) in place. max and sum are those of the
-    /// online softmax; returns what the row's sums so far are to be multiplied by.
+    /// online softmax; returns what the row's sums so far are to be multiplied by. With <paramref name="rounded"/> the weights are rounded to bf16, and so are summed.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static float OnlineSoftmax(float* low, float* high, float scale, int visible, ref float max, ref float sum)
+    public static float OnlineSoftmax(float* low, float* high, float scale, int visible, bool rounded, ref float max, ref float sum)
     {
         float* lanes = stackalloc float[2 * Lanes];
         int* index = (int*)lanes + Lanes;
@@ -169,6 +179,7 @@ internal static unsafe class VectorKernels<S, F, I>
             {
                 float* p = (j < 32 ? low : high) + (j & 31);
                 F e = Exp(S.Subtract(S.Load(p), S.Set(newMax)));
+                if (rounded) e = RoundBF16(e);
                 S.Store(p, e);
                 total = S.Add(total, e);
             }

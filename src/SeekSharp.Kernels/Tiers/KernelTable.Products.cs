@@ -62,9 +62,27 @@ internal sealed unsafe partial class KernelTable
 
     private void FillAssembled()
     {
+        if (MachineProbe.HasFastBF16) FillAttention<AttentionTiles.InPairs>();
+        else FillAttention<AttentionTiles.InFloats>();
         delegate*<PanelArguments*, int, int, int, byte*, void> integer = &AssembledPanel.Integer, floats = &AssembledPanel.Float;
         for (int format = 0; format < Formats; format++)
             if (_products[format] != 0 && IsAssembled((NumberFormat)format)) _products[format] = NumberFormats.IsInteger((NumberFormat)format) ? (nint)integer : (nint)floats;
+    }
+
+    private void FillAttention<T>() where T : struct, IAttentionForm
+    {
+        AttentionScratch = &AssembledAttention<T>.ScratchBytes;
+        GroupedQuery = &AssembledAttention<T>.GroupedQuery;
+        Latent = &AssembledAttention<T>.Latent;
+    }
+
+    /// <summary>The assembled tier with attention in the form that this machine would not choose, for tests.</summary>
+    internal static KernelTable OtherAttention()
+    {
+        var table = new KernelTable(KernelTier.Assembled);
+        if (MachineProbe.HasFastBF16) table.FillAttention<AttentionTiles.InFloats>();
+        else table.FillAttention<AttentionTiles.InPairs>();
+        return table;
     }
 
     private void FillProducts<S, F, I>()

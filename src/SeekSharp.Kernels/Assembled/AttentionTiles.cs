@@ -1,0 +1,45 @@
+using System.Runtime.InteropServices;
+
+namespace SeekSharp.Kernels;
+
+/// <summary>What <c>vdpbf16ps</c> is worth on this machine decides how the cache's bf16 numbers are multiplied (<see cref="MachineProbe.HasFastBF16"/>).</summary>
+internal interface IAttentionForm
+{
+    /// <summary>Pairs of bf16 numbers in one instruction; else fp32, the cache widened in registers.</summary>
+    static abstract bool Pairs { get; }
+}
+
+/// <summary>The assembled tiles of attention, by rows, as pointers in native memory.</summary>
+internal unsafe struct AttentionTiles
+{
+    public fixed long Keys[AttentionTileAssembler.KeyRows + 1];
+    public fixed long Dots[AttentionTileAssembler.DotRows + 1];
+    public fixed long Values[AttentionTileAssembler.ValueRows + 1];
+
+    internal readonly struct InPairs : IAttentionForm
+    {
+        public static bool Pairs => true;
+    }
+
+    internal readonly struct InFloats : IAttentionForm
+    {
+        public static bool Pairs => false;
+    }
+
+    private static readonly Lazy<nint> PairTiles = new(() => (nint)Make(true)), FloatTiles = new(() => (nint)Make(false));
+
+    /// <summary>Assembled when they are first asked for.</summary>
+    /// <exception cref="KernelException">Executable memory is refused, after it was granted at start.</exception>
+    public static AttentionTiles* Of(bool pairs) => (AttentionTiles*)(pairs ? PairTiles : FloatTiles).Value;
+
+    private static AttentionTiles* Make(bool pairs)
+    {
+        var tiles = (AttentionTiles*)NativeMemory.AllocZeroed((nuint)sizeof(AttentionTiles));
+        for (int rows = 1; rows <= AttentionTileAssembler.KeyRows; rows++) tiles->Keys[rows] = Checked(AttentionTileAssembler.Keys(rows, pairs));
+        for (int rows = 1; rows <= AttentionTileAssembler.DotRows; rows++) tiles->Dots[rows] = Checked(AttentionTileAssembler.Dots(rows, pairs));
+        for (int rows = 1; rows <= AttentionTileAssembler.ValueRows; rows++) tiles->Values[rows] = Checked(AttentionTileAssembler.Values(rows, pairs));
+        return tiles;
+    }
+
+    private static nint Checked(nint code) => code != 0 ? code : throw new KernelException("the system refuses executable memory");
+}
