@@ -29,7 +29,7 @@ internal sealed unsafe class DecoderLayer
         else if (weights.GroupedQuery is not null) _groupedQuery = new GroupedQueryAttention(weights.GroupedQuery, config, layout, layer, packer, workspace);
         else throw new CheckpointException($"layer {layer}: no attention");
         if (weights.Experts is not null) _experts = new MixtureOfExperts(weights.Experts, config, layer, packer, workspace);
-        else if (weights.Dense is not null) _dense = new SwiGlu(weights.Dense, _hidden, config.IntermediateSize, packer, workspace);
+        else if (weights.Dense is not null) _dense = new SwiGlu(weights.Dense, _hidden, config.IntermediateSize, layer, packer, workspace);
         else throw new CheckpointException($"layer {layer}: no feed-forward part");
         _normed = workspace.Activations("normed", _hidden);
         _branch = workspace.Floats("branch");
@@ -50,7 +50,7 @@ internal sealed unsafe class DecoderLayer
         normed = _normed.Begin(tokens);
         RowOperations.RmsNorm(x, _hidden, _feedForwardNorm, _epsilon, normed, _normed.Stride, tokens, _w);
         if (_experts is not null) _experts.Run(step, _normed, branch, _hidden);
-        else _dense!.Run(_normed, tokens, branch, _hidden);
+        else _dense!.Run(step, _normed, branch, _hidden);
         RowOperations.Add(branch, _hidden, x, _hidden, _hidden, tokens, _w);
     }
 }

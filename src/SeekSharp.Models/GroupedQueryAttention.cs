@@ -51,6 +51,10 @@ internal sealed unsafe class GroupedQueryAttention
         float* v = _values.Get((long)tokens * kvWidth);  // [T, G, D]
         MatrixProduct.Run([_q.Job(input, tokens, q, qWidth), _k.Job(input, tokens, k, kvWidth), _v.Job(input, tokens, v, kvWidth)], _w.Arithmetic, _w.Kernels, _w.Pool);
 
+        LoraAdapter.Apply(step, _layer, LoraTarget.Q, input, q, qWidth, _w);
+        LoraAdapter.Apply(step, _layer, LoraTarget.K, input, k, kvWidth, _w);
+        LoraAdapter.Apply(step, _layer, LoraTarget.V, input, v, kvWidth, _w);
+
         var work = new TokenWork { Owner = this, Step = step, Q = q, K = k, V = v };
         _w.Pool.Run(tokens, ref work);
 
@@ -79,6 +83,7 @@ internal sealed unsafe class GroupedQueryAttention
         }
         Attention.GroupedQuery(new ReadOnlySpan<GroupedQueryArguments>(arguments, step.PartCount), _w.Kernels, _w.Pool);
         _o.Run(_mixed, tokens, output, outputStride, _w);
+        LoraAdapter.Apply(step, _layer, LoraTarget.O, _mixed, output, outputStride, _w);
     }
 
     // One token: norms, rotation, and into the cache.

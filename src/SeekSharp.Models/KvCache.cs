@@ -40,6 +40,9 @@ public sealed unsafe class KvCache : IDisposable
 
     internal BlockTable Table { get; }
 
+    /// <summary>What changes the model for this sequence; null for nothing. Set while it is empty.</summary>
+    internal LoraAdapter? Adapter { get; init; }
+
     /// <summary>Tokens held.</summary>
     public int Length { get; private set; }
 

@@ -22,6 +22,7 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly OutputHead _output;            // [V, H]
     private readonly MultiTokenPrediction? _mtp;
     private readonly RotaryEmbedding _rotary;
+    private readonly RopeLayout _ropeLayout;
     private readonly KvLayout _kvLayout;
     private readonly KvLayout? _mtpLayout; // a layer more: the module's own
     private readonly int _hidden, _chunk;
@@ -55,6 +56,7 @@ public sealed unsafe class LanguageModel : IDisposable
             _kvLayout = KvLayout.Of(config, options.Kv ?? (options.Exact ? KvFormat.F32 : KvFormat.BF16), config.NumHiddenLayers);
             _mtpLayout = mtp ? _kvLayout.Grown(1) : null;
             _rotary = new RotaryEmbedding(config.Rope, weights.RopeFactors);
+            _ropeLayout = weights.RopeLayout;
             _embedding = weights.Embedding;
             WeightPacker.Require(_embedding, config.VocabSize, _hidden);
             _finalNorm = WeightPacker.Vector(weights.FinalNorm, _hidden, "final norm");
@@ -130,7 +132,11 @@ public sealed unsafe class LanguageModel : IDisposable
     }
 
     /// <summary>An empty cache in a pool of this model.</summary>
-    internal KvCache CreateCache(BlockPool pool) => new(pool, pool.Layout == _mtpLayout ? _hidden : 0);
+    internal KvCache CreateCache(BlockPool pool, LoraAdapter? adapter = null) => new(pool, pool.Layout == _mtpLayout ? _hidden : 0) { Adapter = adapter };
+
+    /// <summary>Reads a LoRA adapter for this model.</summary>
+    /// <exception cref="CheckpointException">It is broken, or made for another model.</exception>
+    internal LoraAdapter LoadAdapter(string folder) => LoraAdapter.Load(folder, Config, _ropeLayout);
 
     /// <summary>Bytes of a block of 64 tokens.</summary>
     internal long KvBlockBytes(bool multiTokenPrediction = false) => LayoutOf(multiTokenPrediction).BlockBytes;
@@ -359,13 +365,15 @@ public sealed unsafe class LanguageModel : IDisposable
         int pairs = _rotary.Pairs, angles = checked(tokens * pairs);
         float* cos = _cos.Get(angles), sin = _sin.Get(angles);
         RowPlace* places = _places.Get(tokens);
+        bool adapters = false;
         for (int p = 0; p < count; p++)
         {
             StepPart part = parts[p];
+            adapters |= part.Cache.Adapter is not null;
             for (int t = 0; t < part.Tokens; t++) places[part.Row + t] = new RowPlace { Part = p, Position = part.Position + t };
             _rotary.Fill(part.Position, new Span<float>(cos + (long)part.Row * pairs, part.Tokens * pairs), new Span<float>(sin + (long)part.Row * pairs, part.Tokens * pairs));
         }
-        return new Step { Parts = parts, PartCount = count, Tokens = tokens, Rows = places, Cos = cos, Sin = sin };
+        return new Step { Parts = parts, PartCount = count, Tokens = tokens, HasAdapters = adapters, Rows = places, Cos = cos, Sin = sin };
     }
 
     private void Check(ReadOnlySpan<BatchPart> parts, ReadOnlySpan<int> ids)

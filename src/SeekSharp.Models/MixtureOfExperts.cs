@@ -99,6 +99,8 @@ internal sealed unsafe class MixtureOfExperts
         RowOperations.SwiGlu(gate, up, _width, inner, _inner.Stride, _width, slots, _w);
         if (_shared is not null)
         {
+            LoraAdapter.Apply(step, _layer, LoraTarget.SharedGate, input, sharedGate, _shared.Width, _w);
+            LoraAdapter.Apply(step, _layer, LoraTarget.SharedUp, input, sharedUp, _shared.Width, _w);
             float* sharedInner = _sharedInner!.Begin(tokens);
             RowOperations.SwiGlu(sharedGate, sharedUp, _shared.Width, sharedInner, _sharedInner.Stride, _shared.Width, tokens, _w);
         }
@@ -114,6 +116,8 @@ internal sealed unsafe class MixtureOfExperts
         if (_shared is not null) _w.Jobs.Add(_shared.Down.Job(_sharedInner!, tokens, sharedDown, _hidden));
         MatrixProduct.Run(CollectionsMarshal.AsSpan(_w.Jobs), _w.Arithmetic, _w.Kernels, _w.Pool);
         _w.Jobs.Clear();
+
+        if (_shared is not null) LoraAdapter.Apply(step, _layer, LoraTarget.SharedDown, _sharedInner!, sharedDown, _hidden, _w);
 
         // 6.
         var sum = new SumWork { Owner = this, Slots = slotOf, Weights = weights, Down = down, Shared = sharedDown, Output = output, OutputStride = outputStride };

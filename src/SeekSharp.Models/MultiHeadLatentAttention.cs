@@ -89,10 +89,13 @@ internal sealed unsafe class MultiHeadLatentAttention
             int rank = _qA.Weights.Rows;
             float* compressed = _compressed.Get((long)tokens * rank); // [T, Q]
             MatrixProduct.Run([_qA.Job(input, tokens, compressed, rank), _kvA.Job(input, tokens, c, row)], _w.Arithmetic, _w.Kernels, _w.Pool);
+            LoraAdapter.Apply(step, _layer, LoraTarget.QA, input, compressed, rank, _w);
             float* normed = _queryLatent!.Begin(tokens);
             RowOperations.RmsNorm(compressed, rank, _qANorm!, _epsilon, normed, _queryLatent.Stride, tokens, _w);
             _qB.Run(_queryLatent, tokens, q, _n * head, _w);
         }
+        LoraAdapter.Apply(step, _layer, LoraTarget.QB, _queryLatent ?? input, q, _n * head, _w);
+        LoraAdapter.Apply(step, _layer, LoraTarget.KvA, input, c, row, _w);
 
         // 2. The rotated part of a query goes straight to its place behind the latent query.
         float* x = _latentQueries.Get((long)tokens * _n * row); // [T, N, L+R]
@@ -140,6 +143,7 @@ internal sealed unsafe class MultiHeadLatentAttention
 
         // 6.
         _o.Run(_mixed, tokens, output, outputStride, _w);
+        LoraAdapter.Apply(step, _layer, LoraTarget.O, _mixed, output, outputStride, _w);
     }
 
     /// <summary>

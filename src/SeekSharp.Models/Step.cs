@@ -18,6 +18,8 @@ internal unsafe struct Step
     public float* Cos;
     /// <summary>[T, P] sines.</summary>
     public float* Sin;
+    /// <summary>Some sequence has an adapter.</summary>
+    public bool HasAdapters;
     /// <summary>Null where nobody looks.</summary>
     public ForwardTrace? Trace;
     /// <summary>The step's first row in the trace.</summary>

@@ -8,12 +8,13 @@ internal sealed unsafe class SwiGlu
 {
     private readonly NativeArray<float> _gateOut, _upOut;
     private readonly ActivationBuffer _inner; // [T, I]
+    private readonly int _layer;
     private readonly Workspace _w;
 
-    public SwiGlu(SwiGluWeights weights, int hidden, long intermediate, WeightPacker packer, Workspace workspace)
+    public SwiGlu(SwiGluWeights weights, int hidden, long intermediate, int layer, WeightPacker packer, Workspace workspace)
     {
         Width = checked((int)intermediate);
-        _w = workspace;
+        (_layer, _w) = (layer, workspace);
         Gate = packer.Pack(weights.Gate, intermediate, hidden, weights.GateBias);
         Up = packer.Pack(weights.Up, intermediate, hidden, weights.UpBias);
         Down = packer.Pack(weights.Down, hidden, intermediate, weights.DownBias);
@@ -29,12 +30,16 @@ internal sealed unsafe class SwiGlu
     public Linear Down { get; }
 
     /// <summary>output[T, H] from input[T, H].</summary>
-    public void Run(ActivationBuffer input, int tokens, float* output, int outputStride)
+    public void Run(in Step step, ActivationBuffer input, float* output, int outputStride)
     {
+        int tokens = step.Tokens;
         float* gate = _gateOut.Get((long)tokens * Width), up = _upOut.Get((long)tokens * Width); // [T, I]
         MatrixProduct.Run([Gate.Job(input, tokens, gate, Width), Up.Job(input, tokens, up, Width)], _w.Arithmetic, _w.Kernels, _w.Pool);
+        LoraAdapter.Apply(step, _layer, LoraTarget.Gate, input, gate, Width, _w);
+        LoraAdapter.Apply(step, _layer, LoraTarget.Up, input, up, Width, _w);
         float* inner = _inner.Begin(tokens);
         RowOperations.SwiGlu(gate, up, Width, inner, _inner.Stride, Width, tokens, _w);
         Down.Run(_inner, tokens, output, outputStride, _w);
+        LoraAdapter.Apply(step, _layer, LoraTarget.Down, _inner, output, outputStride, _w);
     }
 }
