@@ -8,6 +8,7 @@ using SeekSharp.Cli.Verbs;
 using SeekSharp.Engine;
 using SeekSharp.Kernels;
 using SeekSharp.Models;
+using SeekSharp.Planner;
 using SeekSharp.Tokenization;
 
 namespace SeekSharp.Cli;
@@ -36,6 +37,7 @@ internal static class CommandLine
         root.Subcommands.Add(ConvertVerb.Create());
         root.Subcommands.Add(QuantizeVerb.Create());
         root.Subcommands.Add(InfoVerb.Create());
+        root.Subcommands.Add(PlanVerb.Create());
         return root;
     }
 
@@ -102,7 +104,7 @@ internal static class CommandLine
             case CliException { ExitCode: 2 }:
                 Fail(error, e.Message, path);
                 return 2;
-            case CliException or CheckpointException or HubException or TokenizerException or TemplateException or ModelException or EngineException or KernelException:
+            case CliException or CheckpointException or HubException or TokenizerException or TemplateException or ModelException or EngineException or KernelException or PlannerException:
             case IOException or UnauthorizedAccessException:
                 Fail(error, e.Message);
                 return 1;
