@@ -35,6 +35,7 @@ internal sealed class ChatModel : IDisposable
             ThinkCloseIds = tokenizer.TokenToId("</think>") is { } id ? [id] : tokenizer.Encode("</think>", addSpecialTokens: false);
         }
         Engine = new LlmEngine(model, Tokenizer?.VocabularySize);
+        Loop = new EngineLoop(Engine);
     }
 
     /// <summary>Loads a model. The folder stays its owner's, and must outlive this.</summary>
@@ -60,6 +61,8 @@ internal sealed class ChatModel : IDisposable
     /// <summary>Null for a model that has none: it continues ids, and its answers have no text.</summary>
     public Tokenizer? Tokenizer { get; }
     public LlmEngine Engine { get; }
+    /// <summary>Runs the engine: requests from any thread go here.</summary>
+    public EngineLoop Loop { get; }
     public bool HasTemplate => Folder.ChatTemplateSource is not null;
     public LanguageModel Model => _model;
     /// <summary>How the model writes tool calls, found from its template and vocabulary.</summary>
@@ -122,6 +125,7 @@ internal sealed class ChatModel : IDisposable
 
     public void Dispose()
     {
+        Loop.Dispose();
         Engine.Dispose();
         _model.Dispose();
     }

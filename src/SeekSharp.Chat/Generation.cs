@@ -23,14 +23,18 @@ internal sealed record GenerationRequest
 }
 
 /// <summary>
-/// One answer in the making: token ids become text, stop strings end it, the router parts it. Each <see cref="Step"/> is one step of the engine
-/// and fills <see cref="Pieces"/> with what is new.
+/// One answer in the making: token ids become text, stop strings end it, the router parts it. All this happens on the engine's thread, before the next token is chosen;
+/// <see cref="Step"/> and <see cref="StepAsync"/> wait for news and fill <see cref="Pieces"/> with what is new. For one reader.
 /// </summary>
 internal sealed class Generation
 {
     private readonly ChatModel _model;
     private readonly GenerationRequest _request;
-    private readonly Sequence _sequence;
+    private const int MostUnread = 4; // tokens that the engine may be ahead of the reader
+
+    private readonly Sequence _sequence; // the engine's until its end
+    private readonly EngineRequest _running;
+    private readonly List<RoutedPiece> _pending = []; // what the engine's thread has made and nobody has taken; also its lock
     private readonly TokenStream? _stream; // null without a tokenizer
     private readonly StopStrings _stops;
     private readonly StreamRouter _router;
@@ -51,38 +55,43 @@ internal sealed class Generation
         _stream = model.Tokenizer?.CreateStream();
         _stops = new StopStrings(request.Stop);
         _router = new StreamRouter(request.ToolFormat, request.OpensThinking);
-        model.Engine.Add(_sequence);
         SpendBudget();
+        _running = model.Loop.Submit(_sequence, MostUnread, Take);
     }
 
-    /// <summary>What the last step gave out, in the order of the text.</summary>
+    /// <summary>What has come since the step before the last one, in the order of the text.</summary>
     public List<RoutedPiece> Pieces { get; } = [];
     /// <summary>Tool calls so far, with their ids.</summary>
-    public IReadOnlyList<ToolCall> ToolCalls => _calls;
+    public IReadOnlyList<ToolCall> ToolCalls
+    {
+        get
+        {
+            lock (_pending) return [.. _calls];
+        }
+    }
     public bool IsFinished { get; private set; }
     /// <summary>Tokens of the prompt that are computed or were in the cache.</summary>
     public int PromptLength => _sequence.PromptLength;
-    public int PromptDone => Math.Min(_sequence.Computed, _sequence.PromptLength);
+    public int PromptDone => _running.PromptDone;
 
-    /// <summary>One step of the engine. False when the answer is complete; the last step may still give pieces.</summary>
+    /// <summary>Waits until the engine has got on. False when the answer is complete; the last step may still give pieces.</summary>
+    /// <exception cref="EngineException">The engine could not go on with it.</exception>
     public bool Step()
     {
         if (IsFinished) return false;
         Pieces.Clear();
-        int before = _sequence.Generated.Length;
-        try
-        {
-            _model.Engine.Step();
-        }
-        catch
-        {
-            _sequence.End(FinishReason.Cancelled); // the engine must not run it again
-            IsFinished = true;
-            throw;
-        }
-        if (_sequence.Generated.Length > before) Take(_sequence.Generated[^1]);
-        if (_sequence.IsFinished) Complete();
-        return !IsFinished;
+        _running.WaitForNews();
+        return Drain();
+    }
+
+    /// <summary>As <see cref="Step"/>, for tokens only.</summary>
+    /// <exception cref="EngineException">The engine could not go on with it.</exception>
+    public async ValueTask<bool> StepAsync(CancellationToken cancel = default)
+    {
+        if (IsFinished) return false;
+        Pieces.Clear();
+        if (!await _running.WaitAsync(cancel).ConfigureAwait(false)) await _running.Completion.ConfigureAwait(false);
+        return Drain();
     }
 
     /// <summary>Ends the answer where it is.</summary>
@@ -90,8 +99,17 @@ internal sealed class Generation
     {
         if (IsFinished) return;
         Pieces.Clear();
-        _sequence.End(FinishReason.Cancelled);
+        _running.Cancel();
+        _running.Completion.GetAwaiter().GetResult();
         Complete();
+    }
+
+    /// <summary>Nobody wants the answer any more; returns at once.</summary>
+    public void Abandon()
+    {
+        if (IsFinished) return;
+        IsFinished = true;
+        _running.Cancel();
     }
 
     /// <summary>Everything about the answer, complete or not.</summary>
@@ -107,11 +125,12 @@ internal sealed class Generation
             Text = _text.ToString(),
             Reasoning = _reasoning.ToString(),
             Content = _content.ToString(),
-            ToolCalls = _calls,
+            ToolCalls = ToolCalls,
             FinishReason = _sequence.Finish switch
             {
                 FinishReason.Length => "length",
                 FinishReason.Cancelled => "cancelled",
+                FinishReason.Deadline => "deadline",
                 _ => _calls.Count > 0 ? "tool_calls" : "stop",
             },
             Usage = new(_sequence.PromptLength, _sequence.CachedTokens, generated, _reasoningTokens),
@@ -121,6 +140,7 @@ internal sealed class Generation
         static double Rate(int tokens, TimeSpan time) => tokens > 0 && time > TimeSpan.Zero ? tokens / time.TotalSeconds : 0;
     }
 
+    // On the engine's thread.
     private void Take(int id)
     {
         _lastToken = Stopwatch.GetTimestamp();
@@ -140,15 +160,36 @@ internal sealed class Generation
         _sequence.Force(_model.ThinkCloseIds);
     }
 
+    private bool Drain()
+    {
+        bool ended = _running.Completion.IsCompleted; // asked first: what comes before the end is not missed
+        while (_running.TryRead(out _)) { }
+        TakePending();
+        if (ended) Complete();
+        return !IsFinished;
+    }
+
+    private void TakePending()
+    {
+        lock (_pending)
+        {
+            Pieces.AddRange(_pending);
+            _pending.Clear();
+        }
+    }
+
+    // The sequence has ended: everything is the reader's now.
     private void Complete()
     {
         IsFinished = true;
+        if (_sequence.Finish == FinishReason.Failed) _running.ThrowIfFailed();
         if (_stops.Found is null)
         {
             Route(_stops.Push(_stream?.Flush() ?? ""));
             if (_stops.Found is null) Route(_stops.Flush());
         }
         Note(_router.Finish());
+        TakePending();
     }
 
     private void Route(string text)
@@ -162,10 +203,11 @@ internal sealed class Generation
     {
         foreach (RoutedPiece piece in pieces)
         {
-            Pieces.Add(piece);
+            lock (_pending) _pending.Add(piece);
             if (piece.Kind == RoutedKind.Reasoning) _reasoning.Append(piece.Text);
             else if (piece.Kind == RoutedKind.Content) _content.Append(piece.Text);
-            else if (piece.ToolCall is { } call) _calls.Add(new($"call_{Guid.NewGuid():N}"[..29], call.Name, call.Arguments));
+            else if (piece.ToolCall is { } call)
+                lock (_pending) _calls.Add(new($"call_{Guid.NewGuid():N}"[..29], call.Name, call.Arguments));
         }
     }
 }

@@ -12,7 +12,7 @@ namespace SeekSharp.Chat;
 /// <summary>
 /// A local model as <see cref="IChatClient"/>: a leaf, that is, tool calls are returned and not run. Text, reasoning
 /// (<see cref="TextReasoningContent"/>), tool calls (<see cref="FunctionCallContent"/>) and usage come streaming or at once. Safe for
-/// several threads: one answer is computed at a time, the others wait.
+/// several threads: answers are computed together, and each is the one that it would be alone.
 /// </summary>
 /// <remarks>
 /// Honoured are <see cref="ChatOptions"/>' Instructions, Temperature (0 to 100), TopP, TopK, MaxOutputTokens, Seed, StopSequences, Tools (functions),
@@ -24,7 +24,6 @@ public sealed class SeekSharpChatClient : IChatClient
     private readonly ModelFolder _folder;
     private readonly ChatModel _model;
     private readonly ChatClientMetadata _metadata;
-    private readonly SemaphoreSlim _gate = new(1, 1);
 
     private SeekSharpChatClient(ModelFolder folder, ChatModel model)
     {
@@ -81,7 +80,6 @@ public sealed class SeekSharpChatClient : IChatClient
         foreach (JsonNode? message in conversation) session.Messages.Add(message!.DeepClone());
         if (session.Messages.Count == 0) throw new ArgumentException("there are no messages", nameof(messages));
 
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         Generation? generation = null;
         try
         {
@@ -91,7 +89,7 @@ public sealed class SeekSharpChatClient : IChatClient
             for (bool more = true; more;)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                more = await Task.Run(generation.Step, cancellationToken).ConfigureAwait(false);
+                more = await generation.StepAsync(cancellationToken).ConfigureAwait(false);
                 foreach (AIContent content in Contents(generation, ref calls, showsReasoning)) yield return Update(id, content);
             }
             Answer answer = generation.Result();
@@ -101,8 +99,7 @@ public sealed class SeekSharpChatClient : IChatClient
         }
         finally
         {
-            generation?.Cancel(); // whoever stops reading stops the computing
-            _gate.Release();
+            generation?.Abandon(); // whoever stops reading stops the computing
         }
     }
 
@@ -146,11 +143,10 @@ public sealed class SeekSharpChatClient : IChatClient
             : null;
     }
 
-    /// <summary>Frees the model. No answer may be under way.</summary>
+    /// <summary>Frees the model. Answers that are under way end.</summary>
     public void Dispose()
     {
         _model.Dispose();
         _folder.Dispose();
-        _gate.Dispose();
     }
 }

@@ -1,47 +1,87 @@
 using System.Diagnostics;
+using SeekSharp.Kernels;
 using SeekSharp.Models;
 
 namespace SeekSharp.Engine;
 
+/// <summary>How an engine runs.</summary>
+internal sealed record EngineOptions
+{
+    /// <summary>Who runs, who waits, and how long a step may be.</summary>
+    public SchedulerOptions Scheduler { get; init; } = new();
+    /// <summary>Bytes for keys and values, the prefix cache's included; at least what the longest sequence takes is used. Null: a quarter of the free memory, or that.</summary>
+    public long? KvBytes { get; init; }
+    /// <summary>Multi-token-prediction modules follow the sequences.</summary>
+    public bool MultiTokenPrediction { get; init; }
+}
+
+/// <summary>What an engine is doing, and has done.</summary>
+internal readonly record struct EngineStatistics(int Running, int Waiting, int BlocksUsed, int BlocksIdle, int Blocks, long Steps, long PromptTokens, long CachedTokens, long GeneratedTokens, long Preemptions);
+
 /// <summary>
-/// Generates tokens: sees ids, never text. A step is three verbs: <c>batch = Schedule(); ids = Run(batch); Commit(batch, ids)</c>.
-/// One sequence runs at a time as yet. Its keys and values stay when it has ended, and the next sequence computes only from the
-/// first token that differs. Not safe for several threads at once.
+/// Generates tokens, for many sequences at once: sees ids, never text. A step is three verbs: <c>batch = Schedule(); ids = Run(batch); Commit(batch, ids)</c>.
+/// What a sequence becomes does not depend on its company. <see cref="EngineLoop"/> runs the steps on a thread of its own; without it, one thread at a time may call
+/// (the lock is for <see cref="Clear"/> and the like, between steps).
 /// </summary>
 internal sealed class LlmEngine : IDisposable
 {
     private readonly LanguageModel _model;
+    private readonly KvMemory _memory;
     private readonly Scheduler _scheduler;
-    private readonly Sampler _sampler;
-    private readonly KvCache _cache;
-    private readonly List<int> _resident = []; // the ids whose keys and values the cache holds
-    private readonly float[] _logits;          // [V]
-    private readonly int[] _chosen = new int[1];
+    private readonly Sampler?[] _samplers;     // one a thread
+    private readonly Lock _steps = new();
+    private BatchPart[] _parts = new BatchPart[64];
+    private int[] _ids = new int[512];         // [T] of the step
+    private int[] _chosen = new int[64];       // [parts]
+    private Exception?[] _errors = new Exception?[64];
+    private float[] _logits = [];              // [parts that choose, V]
+    private long _stepCount, _promptTokens, _cachedTokens, _generated;
 
     /// <param name="model">Stays its owner's. Its <see cref="ModelOptions.ContextLength"/>, where there is one, is the longest sequence; else it is what the model allows and memory holds.</param>
     /// <param name="vocabulary">Ids below it can be chosen, where the tokenizer knows fewer than the model has rows; null for all.</param>
+    /// <param name="options">Null for the defaults.</param>
     /// <exception cref="EngineException">The model has no context of that length.</exception>
-    public LlmEngine(LanguageModel model, int? vocabulary = null)
+    public LlmEngine(LanguageModel model, int? vocabulary = null, EngineOptions? options = null)
     {
         _model = model;
-        _cache = model.CreateCache();
-        ContextLength = LongestContext(model, _cache);
+        Options = options ?? new EngineOptions();
+        bool mtp = Options.MultiTokenPrediction && model.HasMultiTokenPrediction;
+        long blockBytes = Math.Max(1, model.KvBlockBytes(mtp)), free = AvailableMemory();
+        ContextLength = LongestContext(model, blockBytes / KvCache.BlockTokens, free);
         Vocabulary = Math.Min(model.VocabularySize, vocabulary ?? int.MaxValue);
-        _logits = new float[model.VocabularySize];
-        _sampler = new Sampler(Vocabulary);
-        _scheduler = new Scheduler(longestPart: 512);
+        long blocks = Math.Max((Options.KvBytes ?? free / 4) / blockBytes, KvCache.Blocks(ContextLength) + 1);
+        Pool = model.CreatePool((int)Math.Min(blocks, MostBlocks), mtp);
+        _memory = new KvMemory(Pool, () => model.CreateCache(Pool));
+        _scheduler = new Scheduler(_memory, Options.Scheduler);
+        _samplers = new Sampler?[model.Threads];
     }
 
-    /// <summary>Longest sequence, in tokens. The cache grows as it is needed.</summary>
+    private const int MostBlocks = 1 << 21; // what stands beside the blocks stays below a gigabyte
+
+    public EngineOptions Options { get; }
+    /// <summary>Longest sequence, in tokens.</summary>
     public int ContextLength { get; }
     /// <summary>Ids that can be chosen.</summary>
     public int Vocabulary { get; }
-    /// <summary>Keys and values of what ran last.</summary>
-    public KvCache Cache => _cache;
+    /// <summary>Memory for keys and values. It grows as it is needed.</summary>
+    public BlockPool Pool { get; }
+    /// <summary>What is known of earlier texts.</summary>
+    public PrefixCache Prefixes => _memory.Prefixes;
 
-    /// <summary>Puts a sequence in the queue.</summary>
+    public EngineStatistics Statistics
+    {
+        get
+        {
+            lock (_steps) return new(_scheduler.Running, _scheduler.Waiting, Pool.Used, _memory.Prefixes.IdleCount, Pool.Capacity, _stepCount, _promptTokens, _cachedTokens, _generated, _scheduler.Preemptions);
+        }
+    }
+
+    /// <summary>Sequences that wait.</summary>
+    public int Waiting => _scheduler.Waiting;
+
+    /// <summary>Checks what can be checked before a sequence waits. Any thread may call.</summary>
     /// <exception cref="EngineException">It is longer than the context, or holds an id outside the vocabulary.</exception>
-    public void Add(Sequence sequence)
+    public void Validate(Sequence sequence)
     {
         ReadOnlySpan<int> ids = sequence.Ids;
         if (ids.Length > ContextLength)
@@ -52,38 +92,71 @@ internal sealed class LlmEngine : IDisposable
                 throw new EngineException($"token id {ids[i]} at position {i} is outside the vocabulary of {_model.VocabularySize}");
         }
         sequence.Parameters.ValidateFor(Vocabulary);
-        _scheduler.Add(sequence);
     }
 
-    /// <summary>Forgets what the cache holds. Nothing may be running.</summary>
+    /// <summary>Puts a sequence in the queue.</summary>
+    /// <exception cref="EngineException">As <see cref="Validate"/>, or the queue is full.</exception>
+    public void Add(Sequence sequence)
+    {
+        Validate(sequence);
+        lock (_steps) _scheduler.Add(sequence);
+    }
+
+    /// <summary>Forgets the texts that nobody runs.</summary>
     public void Clear()
     {
-        _cache.Truncate(0);
-        _resident.Clear();
+        lock (_steps) _memory.Prefixes.Clear();
     }
 
     /// <summary>One step. False when there was nothing to do.</summary>
+    /// <remarks>What goes wrong with one sequence ends that sequence (<see cref="Sequence.Error"/>); what goes wrong with the pass ends those that were in it.</remarks>
     public bool Step()
     {
-        IReadOnlyList<ScheduledPart> batch = _scheduler.Schedule(ReusePrefix);
-        if (batch.Count == 0) return false;
-        ReadOnlySpan<int> ids = Run(batch);
-        Commit(batch, ids);
-        return true;
+        lock (_steps)
+        {
+            IReadOnlyList<ScheduledPart> batch = _scheduler.Schedule();
+            if (batch.Count == 0) return false;
+            ReadOnlySpan<int> ids = Run(batch);
+            Commit(batch, ids);
+            return true;
+        }
+    }
+
+    /// <summary>Stopwatch ticks of the next deadline; <see cref="long.MaxValue"/> without.</summary>
+    internal long NextDeadline()
+    {
+        lock (_steps) return _scheduler.NextDeadline();
     }
 
     /// <summary>Computes the batch and chooses a token for each part that reached its sequence's end; −1 for the others.</summary>
     private ReadOnlySpan<int> Run(IReadOnlyList<ScheduledPart> batch)
     {
+        int tokens = 0, rows = 0, v = _model.VocabularySize;
+        Grow(batch);
         for (int i = 0; i < batch.Count; i++)
         {
             (Sequence sequence, int start, int count) = batch[i];
-            long began = Stopwatch.GetTimestamp();
-            _model.Forward(_cache, sequence.Ids.Slice(start, count), batch[i].Chooses ? _logits : []);
-            _scheduler.Learn(count, Stopwatch.GetElapsedTime(began));
-            _chosen[i] = !batch[i].Chooses ? -1
-                : _sampler.Choose(sequence, _logits.AsSpan(0, Vocabulary));
+            sequence.Ids.Slice(start, count).CopyTo(_ids.AsSpan(tokens));
+            tokens += count;
+            _parts[i] = new(sequence.Cache!, count, batch[i].Chooses ? 1 : 0);
+            _chosen[i] = batch[i].Chooses ? rows++ : -1;
+            _errors[i] = null;
         }
+        if (_logits.Length < rows * v) _logits = GC.AllocateUninitializedArray<float>(Math.Max(rows, Math.Min(2 * rows, 16)) * v);
+        try
+        {
+            long began = Stopwatch.GetTimestamp();
+            _model.Forward(_parts.AsSpan(0, batch.Count), _ids.AsSpan(0, tokens), _logits.AsSpan(0, rows * v));
+            _scheduler.Learn(batch, Stopwatch.GetElapsedTime(began));
+            var work = new ChooseWork { Owner = this, Batch = batch };
+            _model.Pool.Run(batch.Count, ref work);
+        }
+        catch (Exception e) // memory, a broken model: the sequences' caches cannot be trusted
+        {
+            Array.Fill(_errors, e, 0, batch.Count);
+        }
+        Array.Clear(_parts, 0, batch.Count);
+        _stepCount++;
         return _chosen;
     }
 
@@ -93,32 +166,73 @@ internal sealed class LlmEngine : IDisposable
         for (int i = 0; i < batch.Count; i++)
         {
             (Sequence sequence, int start, int count) = batch[i];
-            _resident.AddRange(sequence.Ids.Slice(start, count));
-            sequence.Computed += count;
-            if (ids[i] >= 0) sequence.Append(ids[i], ContextLength);
+            try
+            {
+                if (_errors[i] is { } error) sequence.Fail(error);
+                else
+                {
+                    bool prompt = start < sequence.PromptLength;
+                    sequence.Computed += count;
+                    _memory.Publish(sequence);
+                    if (prompt) _promptTokens += Math.Min(sequence.Computed, sequence.PromptLength) - start;
+                    if (ids[i] >= 0)
+                    {
+                        if (sequence.Generated.IsEmpty) _cachedTokens += sequence.CachedTokens;
+                        sequence.Append(ids[i], ContextLength);
+                        _generated++;
+                    }
+                    sequence.Observer?.Advanced(ids[i]);
+                }
+            }
+            catch (Exception e)
+            {
+                sequence.Fail(e);
+            }
+            if (sequence.IsFinished) _scheduler.Retire(sequence);
         }
     }
 
-    /// <summary>The longest common beginning with what the cache holds; the last token is computed in any case, for its logits.</summary>
-    private void ReusePrefix(Sequence sequence)
+    private struct ChooseWork : IParallelWork
     {
-        ReadOnlySpan<int> ids = sequence.Ids;
-        int common = ids[..^1].CommonPrefixLength(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_resident));
-        _cache.Truncate(common);
-        _resident.RemoveRange(common, _resident.Count - common);
-        sequence.Computed = sequence.CachedTokens = common;
+        public LlmEngine Owner;
+        public IReadOnlyList<ScheduledPart> Batch;
+
+        public readonly void Run(int item, int worker)
+        {
+            int row = Owner._chosen[item];
+            if (row < 0) return;
+            try
+            {
+                Sampler sampler = Owner._samplers[worker] ??= new Sampler(Owner.Vocabulary);
+                Owner._chosen[item] = sampler.Choose(Batch[item].Sequence, Owner._logits.AsSpan(row * Owner._model.VocabularySize, Owner.Vocabulary));
+            }
+            catch (Exception e)
+            {
+                Owner._errors[item] = e;
+            }
+        }
+    }
+
+    private void Grow(IReadOnlyList<ScheduledPart> batch)
+    {
+        int tokens = 0;
+        for (int i = 0; i < batch.Count; i++) tokens += batch[i].Count;
+        if (_ids.Length < tokens) _ids = new int[tokens];
+        if (_parts.Length >= batch.Count) return;
+        int length = Math.Max(batch.Count, 2 * _parts.Length);
+        (_parts, _chosen, _errors) = (new BatchPart[length], new int[length], new Exception?[length]);
     }
 
     /// <summary>
     /// What the options ask for, at most what the model was made for; without a wish, what four fifths of the free memory hold
     /// (V3's 163,840 tokens would be 11 GB), and at least 512.
     /// </summary>
-    private static int LongestContext(LanguageModel model, KvCache cache)
+    private static int LongestContext(LanguageModel model, long bytesPerToken, long free)
     {
         int most = model.Config.MaxPositionEmbeddings;
         if (model.Options.ContextLength is { } asked)
             return asked <= most ? asked : throw new EngineException($"a context of {asked} tokens was asked for; the model has 1 to {most}");
-        long fits = AvailableMemory() / 5 * 4 / Math.Max(1, cache.BytesPerToken);
+        long fits = free / 5 * 4 / Math.Max(1, bytesPerToken);
         return (int)Math.Min(most, Math.Max(512, fits));
     }
 
@@ -142,5 +256,9 @@ internal sealed class LlmEngine : IDisposable
         return Math.Max(0, available);
     }
 
-    public void Dispose() => _cache.Dispose();
+    /// <summary>Gives the memory back. Nothing may be running.</summary>
+    public void Dispose()
+    {
+        lock (_steps) Pool.Dispose();
+    }
 }

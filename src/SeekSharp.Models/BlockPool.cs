@@ -12,6 +12,7 @@ internal sealed unsafe class BlockPool : IDisposable
     private readonly List<NativeBuffer> _slabs = [];
     private readonly int _perSlab;
     private int[] _holders = [];
+    private bool[] _kept = []; // by the prefix cache, which is one of the holders
     private int[] _free = []; // a stack
     private int _freeCount;
     private bool _disposed;
@@ -40,6 +41,12 @@ internal sealed unsafe class BlockPool : IDisposable
     /// <summary>Bytes taken from the system.</summary>
     public long Bytes => _slabs.Sum(slab => slab.Bytes);
 
+    /// <summary>Called when the prefix cache is left as a block's only holder, and when it no longer is.</summary>
+    public Action<int>? BecameIdle { get; set; }
+
+    /// <summary>As <see cref="BecameIdle"/>.</summary>
+    public Action<int>? BecameBusy { get; set; }
+
     // Blocks in the slabs.
     private int Made => _holders.Length;
 
@@ -59,7 +66,7 @@ internal sealed unsafe class BlockPool : IDisposable
     public void Hold(int block)
     {
         if (_holders[block] < 1) throw new InvalidOperationException($"block {block} is free");
-        _holders[block]++;
+        if (_holders[block]++ == 1 && _kept[block]) BecameBusy?.Invoke(block);
     }
 
     /// <summary>One holder less; the last one frees it.</summary>
@@ -67,6 +74,21 @@ internal sealed unsafe class BlockPool : IDisposable
     {
         if (_holders[block] < 1) throw new InvalidOperationException($"block {block} is free already");
         if (--_holders[block] == 0) _free[_freeCount++] = block;
+        else if (_holders[block] == 1 && _kept[block]) BecameIdle?.Invoke(block);
+    }
+
+    /// <summary>The prefix cache holds it too, from now on.</summary>
+    public void Keep(int block)
+    {
+        Hold(block);
+        _kept[block] = true;
+    }
+
+    /// <summary>The prefix cache holds it no longer.</summary>
+    public void Drop(int block)
+    {
+        _kept[block] = false;
+        Release(block);
     }
 
     /// <summary>How many hold it.</summary>
@@ -86,6 +108,7 @@ internal sealed unsafe class BlockPool : IDisposable
         int first = Made;
         Array.Resize(ref _holders, first + count);
         Array.Resize(ref _free, first + count);
+        Array.Resize(ref _kept, first + count);
         for (int i = count - 1; i >= 0; i--) _free[_freeCount++] = first + i; // the lowest is taken first
         return true;
     }

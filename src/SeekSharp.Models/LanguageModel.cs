@@ -111,6 +111,9 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>Threads that compute.</summary>
     public int Threads => _pool.Threads;
 
+    /// <summary>The same threads, for what is done between passes.</summary>
+    internal WorkerPool Pool => _pool;
+
     /// <summary>Bytes of the packed weights.</summary>
     public long WeightBytes => _packer.Bytes;
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using SeekSharp.Chat;
 using SeekSharp.Engine;
+using SeekSharp.Models;
 
 namespace SeekSharp.Cli.Run;
 
@@ -55,7 +56,7 @@ internal static class AnswerReport
         yield return $"prompt: {usage.PromptTokens} tokens, {usage.CacheHitTokens} from the cache, {answer.Timings.Prompt.TotalSeconds:0.00} s, {answer.Timings.PromptPerSecond:0.0} tokens/s";
         yield return $"decode: {answer.Timings.Decode.TotalSeconds:0.00} s; finish reason {answer.FinishReason}; loaded in {load.TotalSeconds:0.00} s";
         yield return $"sampling: temperature {sampling.Temperature}, top-p {sampling.TopP}, top-k {sampling.TopK}, min-p {sampling.MinP}, repeat-penalty {sampling.RepeatPenalty}, seed {sampling.Seed}";
-        yield return $"context: {engine.Cache.Length} of {engine.ContextLength} tokens; cache {Amounts.Bytes(engine.Cache.Bytes)}, {engine.Cache.BytesPerToken} bytes a token";
+        yield return $"context: {usage.PromptTokens + usage.CompletionTokens} of {engine.ContextLength} tokens; cache {Amounts.Bytes(engine.Pool.Used * engine.Pool.Layout.BlockBytes)}, {engine.Pool.Layout.BlockBytes / KvCache.BlockTokens} bytes a token";
     }
 
     private static double Milliseconds(TimeSpan time) => Math.Round(time.TotalMilliseconds, 3);

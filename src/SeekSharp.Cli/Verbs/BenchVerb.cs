@@ -45,13 +45,14 @@ internal static class BenchVerb
         {
             var ids = new int[longest];
             for (int i = 0; i < ids.Length; i++) ids[i] = (int)(CounterRandom.Uniform(1, i) * model.VocabularySize);
-            Generate(engine, ids.AsSpan(0, Math.Min(ids.Length, 32)), 8, interrupt.Token); // warms up
+            Generate(engine, ids.AsSpan(0, Math.Min(ids.Length, 128)), 8, interrupt.Token); // warms up; the scheduler learns what a token costs
 
             double prefillSpeed = 0, decodeSpeed = 0;
             if (prefill > 0)
             {
                 Fill(engine, ids.AsSpan(0, depth), interrupt.Token);
-                prefillSpeed = prefill / Generate(engine, ids.AsSpan(0, depth + prefill), 1, interrupt.Token).Prompt.TotalSeconds;
+                (TimeSpan time, _, int computed) = Generate(engine, ids.AsSpan(0, depth + prefill), 1, interrupt.Token);
+                prefillSpeed = computed / time.TotalSeconds; // whole blocks come from the cache: what is left may be a few tokens more
             }
             if (decode > 0)
             {
@@ -106,7 +107,7 @@ internal static class BenchVerb
         if (ids.Length > 0) Generate(engine, ids, 1, cancel);
     }
 
-    private static (TimeSpan Prompt, TimeSpan Decode) Generate(LlmEngine engine, ReadOnlySpan<int> prompt, int tokens, CancellationToken cancel)
+    private static (TimeSpan Prompt, TimeSpan Decode, int Computed) Generate(LlmEngine engine, ReadOnlySpan<int> prompt, int tokens, CancellationToken cancel)
     {
         using var progress = new ProgressLine("measuring");
         var sequence = new Sequence(prompt, SamplingParams.Greedy with { MaxTokens = tokens });
@@ -120,10 +121,11 @@ internal static class BenchVerb
                 cancel.ThrowIfCancellationRequested();
             }
             engine.Step();
+            if (sequence.Error is { } error) throw new CliException(error.Message);
             last = Stopwatch.GetTimestamp();
             if (first == 0 && sequence.Generated.Length > 0) first = last;
             progress.Report((double)(sequence.Computed + sequence.Generated.Length) / (prompt.Length + tokens));
         }
-        return (Stopwatch.GetElapsedTime(began, first), Stopwatch.GetElapsedTime(first, last));
+        return (Stopwatch.GetElapsedTime(began, first), Stopwatch.GetElapsedTime(first, last), prompt.Length - sequence.CachedTokens);
     }
 }

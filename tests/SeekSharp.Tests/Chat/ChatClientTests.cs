@@ -56,10 +56,11 @@ public sealed class ChatClientTests(ChatClientTests.Loaded loaded) : IClassFixtu
     public async Task The_history_instructions_and_cached_tokens_count()
     {
         ChatMessage[] history = [.. Question, new(ChatRole.Assistant, "1. Bananas\n2. Oranges\n3. Grapes"), new(ChatRole.User, "And green ones?")];
-        var options = new ChatOptions { Temperature = 0, MaxOutputTokens = 8, Instructions = "You are terse." };
+        var options = new ChatOptions { Temperature = 0, MaxOutputTokens = 8, Instructions = "You are terse, and answer each question with nothing but a list, one line for each of its entries." };
         ChatResponse first = await Client.GetResponseAsync(history, options), second = await Client.GetResponseAsync(history, options);
         Assert.Equal(first.Text, second.Text);
-        Assert.Equal(second.Usage!.InputTokenCount - 1, second.Usage.CachedInputTokenCount);
+        Assert.True(second.Usage!.InputTokenCount > 64);
+        Assert.Equal((second.Usage.InputTokenCount - 1) / 64 * 64, second.Usage.CachedInputTokenCount); // whole blocks
         Assert.Equal(ChatFinishReason.Length, first.FinishReason);
     }
 
@@ -112,7 +113,7 @@ public sealed class ChatClientTests(ChatClientTests.Loaded loaded) : IClassFixtu
     }
 
     [Fact]
-    public async Task Several_callers_are_served_one_after_the_other()
+    public async Task Several_callers_are_served_together()
     {
         string[] texts = await Task.WhenAll(Enumerable.Range(0, 4).Select(async _ => (await Client.GetResponseAsync(Question, Greedy)).Text));
         Assert.All(texts, text => Assert.Equal("1. Bananas\n2. Oranges\n3. Grapes", text));

@@ -38,28 +38,32 @@ public sealed class LlmEngineTests
     }
 
     [Fact]
-    public void A_second_sequence_computes_only_from_the_first_token_that_differs()
+    public void A_second_sequence_takes_over_the_whole_blocks_that_it_shares()
     {
         using LanguageModel model = Load("deepseek_v3");
         using var engine = new LlmEngine(model);
         using var cold = new LlmEngine(model);
-        int[] prompt = [.. Enumerable.Range(0, 100).Select(i => i * 37 % 320)];
+        int[] prompt = [.. Enumerable.Range(0, 120).Select(i => i * 37 % 320)];
         int[] answer = Generate(engine, prompt, Sampled, out Sequence first);
         Assert.Equal(0, first.CachedTokens);
 
         int[] second = [.. prompt, .. answer, 5, 6, 7];
         int[] warm = Generate(engine, second, Sampled, out Sequence resumed);
-        Assert.Equal(119, resumed.CachedTokens); // the last token of the answer was never computed
+        Assert.Equal(128, resumed.CachedTokens); // two blocks; the second holds generated tokens too
         Assert.Equal(Generate(cold, second, Sampled, out _), warm);
 
-        int[] other = [.. prompt[..60], 1, 2, 3];
+        int[] other = [.. prompt[..70], 1, 2, 3];
         warm = Generate(engine, other, Sampled, out Sequence branched);
-        Assert.Equal(60, branched.CachedTokens);
+        Assert.Equal(64, branched.CachedTokens);
         cold.Clear();
         Assert.Equal(Generate(cold, other, Sampled, out _), warm);
 
-        Generate(engine, other, Sampled, out Sequence again);
-        Assert.Equal(62, again.CachedTokens); // the last one is computed for its logits
+        Generate(engine, second[..128], Sampled, out Sequence exact);
+        Assert.Equal(64, exact.CachedTokens); // the last token is computed for its logits, and its block with it
+        var stranger = new Sequence(second, Sampled) { Tenant = "another" };
+        engine.Add(stranger);
+        while (!stranger.IsFinished) engine.Step();
+        Assert.Equal(0, stranger.CachedTokens);
     }
 
     [Fact]

@@ -1,0 +1,94 @@
+using SeekSharp.Models;
+
+namespace SeekSharp.Engine;
+
+/// <summary>
+/// Who has which blocks: the pool, the prefix cache, and the sequences' tables. A sequence that begins to run takes over what the prefix cache has of its text; what it fills
+/// itself goes into the prefix cache at once, so that others that run at the same time can have it.
+/// </summary>
+/// <param name="pool">Stays its owner's.</param>
+/// <param name="createCache">Makes an empty cache in the pool.</param>
+internal sealed class KvMemory(BlockPool pool, Func<KvCache> createCache)
+{
+    private const int Tokens = KvCache.BlockTokens;
+
+    public BlockPool Pool { get; } = pool;
+
+    public PrefixCache Prefixes { get; } = new(pool);
+
+    /// <summary>Blocks that can be had, if need be by forgetting texts that nobody runs.</summary>
+    public int Available => Pool.Free + Prefixes.IdleCount;
+
+    /// <summary>Gives a sequence a cache with what is known of its text.</summary>
+    public void Attach(Sequence sequence)
+    {
+        sequence.Cache = createCache();
+        (sequence.Computed, sequence.Node, sequence.Published) = (0, Prefixes.HoldRoot(sequence.Tenant), 0);
+        Extend(sequence);
+        if (sequence.Cache is { FollowsMtp: true, Length: > 0 })
+        {
+            sequence.Cache.StepBack(); // the module needs the last token's hidden state
+            sequence.Computed = sequence.Cache.Length;
+        }
+    }
+
+    /// <summary>Takes over blocks that have become known since (another sequence with the same beginning is ahead). The last token is always computed, for its logits.</summary>
+    public void Extend(Sequence sequence)
+    {
+        KvCache cache = sequence.Cache!;
+        if (cache.Length % Tokens != 0 || sequence.Published != cache.Length / Tokens) return;
+        ReadOnlySpan<int> ids = sequence.Ids;
+        int before = cache.Length;
+        while (cache.Length + Tokens < ids.Length)
+        {
+            int block = Prefixes.Find(sequence.Node, ids.Slice(cache.Length, Tokens));
+            if (block < 0) break;
+            cache.Share(block);
+            sequence.Node = block;
+            sequence.Published++;
+        }
+        sequence.Computed = cache.Length;
+        if (sequence.Preemptions == 0) sequence.CachedTokens += cache.Length - before; // what it computed itself is no hit
+    }
+
+    /// <summary>Sees to it that the sequence can be computed up to a length, by forgetting texts that nobody runs. False where that is not enough.</summary>
+    public bool MakeRoom(Sequence sequence, int length)
+    {
+        int missing = sequence.Cache!.Missing(length);
+        while (Pool.Free < missing)
+            if (!Prefixes.EvictOne()) return false;
+        return true;
+    }
+
+    /// <summary>Tokens up to which the sequence can be computed with the blocks that can be had.</summary>
+    public int Reach(Sequence sequence, int length)
+    {
+        KvCache cache = sequence.Cache!;
+        long most = ((long)cache.Table.Count + Available) * Tokens;
+        return (int)Math.Min(length, most);
+    }
+
+    /// <summary>What the sequence has computed goes into the prefix cache, block by block.</summary>
+    public void Publish(Sequence sequence)
+    {
+        KvCache cache = sequence.Cache!;
+        int final = cache.FollowsMtp ? cache.MtpLength : cache.Length; // a block is full when the module's last place is
+        for (; sequence.Published < final / Tokens; sequence.Published++)
+        {
+            int own = cache.Table[sequence.Published];
+            int block = Prefixes.Insert(sequence.Node, sequence.Ids.Slice(sequence.Published * Tokens, Tokens), own);
+            // Two sequences computed the same: one block is enough. But with a module following, the last place of a block belongs to the token after it, and may differ.
+            if (block != own && !cache.FollowsMtp) cache.Table.Replace(sequence.Published, block);
+            sequence.Node = block;
+        }
+    }
+
+    /// <summary>Gives every block of a sequence back. What the prefix cache has of it stays there until the room is needed.</summary>
+    public void Release(Sequence sequence)
+    {
+        if (sequence.Cache is null) return;
+        sequence.Cache.Dispose();
+        (sequence.Cache, sequence.Computed) = (null, 0);
+        Prefixes.ReleaseRoot(sequence.Tenant);
+    }
+}
