@@ -77,7 +77,7 @@ internal static class BenchVerb
                 ["bytes_per_token"] = touched,
                 ["load_seconds"] = Math.Round(load, 3),
                 ["weight_bytes"] = model.WeightBytes,
-                ["kv_bytes"] = engine.Cache.Bytes,
+                ["kv_bytes"] = KvCache.Blocks((int)longest - 1) * engine.Pool.Layout.BlockBytes,
                 ["peak_memory_bytes"] = peak,
                 ["bandwidth_gbs"] = Math.Round(bandwidth / 1e9, 2),
                 ["decode_bandwidth_share"] = Math.Round(decodeSpeed * touched / bandwidth, 4),
