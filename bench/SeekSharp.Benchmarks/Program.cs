@@ -10,13 +10,20 @@ namespace SeekSharp.Benchmarks;
 /// </summary>
 internal static unsafe partial class Program
 {
-    private const int Outputs = 1024, Inputs = 2048;
+    private const int Inputs = 2048;
+    private static int Outputs = 1024;
 
     private static void Main(string[] args)
     {
+<<<<<<< HEAD
         if (args is ["pack", ..])
         {
             PackingSpeed.Run(args[1..]);
+=======
+        if (args.Length > 0 && args[0] == "stream")
+        {
+            Stream(args[1..]);
+>>>>>>> 2ed63d5 (Kernels: stream benchmark; prefetch 4 KB ahead, as measured)
             return;
         }
         NumberFormat[] formats = args.Length > 0 ? [.. args[0].Split(',').Select(name => Enum.Parse<NumberFormat>(name, true))]
@@ -35,6 +42,32 @@ internal static unsafe partial class Program
                 foreach (int m in rows) line += "   " + Measure(matrix, m, kernels, pool);
                 Console.WriteLine(line);
             }
+        }
+    }
+
+    // One row against a matrix that no cache holds, all threads, in wall time: the share of memory bandwidth that decoding can have.
+    private static void Stream(string[] args)
+    {
+        Outputs = 131072;
+        KernelTable kernels = KernelTable.Current;
+        using var pool = new WorkerPool();
+        foreach (string name in args.Length > 0 ? args[0].Split(',') : ["Q4_0", "Q8_0", "Q4_K", "Q6_K", "BF16"])
+        {
+            using PackedMatrix matrix = Random(Enum.Parse<NumberFormat>(name, true), kernels, pool);
+            using var x = new ActivationBuffer(Inputs);
+            float* rows = x.Begin(1);
+            for (int i = 0; i < Inputs; i++) rows[i] = i % 7 - 3;
+            using var y = new NativeBuffer((long)Outputs * sizeof(float));
+            var times = new List<double>();
+            for (int round = 0; round < 12; round++)
+            {
+                long start = System.Diagnostics.Stopwatch.GetTimestamp();
+                MatrixProduct.Run(matrix, x, 1, (float*)y.Address, Outputs, null, Arithmetic.Default, kernels, pool);
+                times.Add(System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds);
+            }
+            times.Sort();
+            MachineMeasurements limit = MachineProbe.Measure(kernels, pool);
+            Console.WriteLine($"{kernels.Name} {name,-8} {matrix.Bytes / times[times.Count / 2] / 1e9,6:F1} GB/s median, {matrix.Bytes / times[0] / 1e9:F1} best; memory {limit.ReadAllGbs:F1}");
         }
     }
 
@@ -60,9 +93,9 @@ internal static unsafe partial class Program
     // Random codes, scales of one: what a code is does not change the time.
     private static PackedMatrix Random(NumberFormat format, KernelTable kernels, WorkerPool pool)
     {
-        long bytes = Outputs * NumberFormats.ByteCount(format, Inputs);
+        long bytes = (long)Outputs * NumberFormats.ByteCount(format, Inputs);
         using var source = new NativeBuffer(bytes);
-        new Span<byte>(source.Address, (int)bytes).Fill(0x3B); // small scales: 0.9 as binary16, 2^-69 as E8M0
+        for (long i = 0; i < bytes; i += 1 << 20) new Span<byte>(source.Address + i, (int)Math.Min(1 << 20, bytes - i)).Fill(0x3B); // small scales: 0.9 as binary16, 2^-69 as E8M0
         if (!NumberFormats.IsInteger(format))
         {
             // Like weights: no number so small that products would be subnormal.

@@ -17,7 +17,7 @@ internal sealed class FloatTileAssembler
     /// <summary>Rows of a tile at most.</summary>
     public const int MostRows = 12;
 
-    private const int Ahead = 2048;
+    private const int Ahead = 4096;
     private static readonly AssemblerRegister64[] Rows = [rax, rbx, rbp, r9, r10, r11, r12, r13, r14, r15, rcx, rdx];
     private readonly AssembledCode _code = new();
     private readonly Assembler c;

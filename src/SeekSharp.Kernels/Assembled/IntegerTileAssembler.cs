@@ -18,7 +18,7 @@ internal sealed class IntegerTileAssembler
     public const int PackedRows = 4, ExpandedRows = 6;
 
     // Bytes ahead of what is read that memory is asked for.
-    private const int Ahead = 2048;
+    private const int Ahead = 4096;
 
     private static readonly AssemblerRegister64[] Rows = [rax, rbx, rbp, r12, r13, r14];
     private readonly AssembledCode _code = new();
