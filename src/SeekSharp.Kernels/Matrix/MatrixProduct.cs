@@ -29,7 +29,7 @@ internal static unsafe class MatrixProduct
 {
     // Rows that share a panel's expanded chunks: sums of 16 KB.
     private const int RowsPerItem = 128;
-    private const int JobsPerRegion = 64;
+    private const int JobsPerRegion = 256;
     private const long ScratchBytes = 96 << 10;
 
     // With few rows an item is several panels: memory is read in long runs.
@@ -63,6 +63,10 @@ internal static unsafe class MatrixProduct
     {
         Prepared* prepared = stackalloc Prepared[jobs.Length];
         int items = 0, count = 0;
+        long fewRowsPanels = 0;
+        foreach (ref readonly ProductJob job in jobs)
+            if (job.Count <= FewRows) fewRowsPanels += job.Weights.Panels;
+        int group = (int)Math.Clamp(fewRowsPanels / (ItemsPerThread * pool.Threads), 1, MostPanels);
         foreach (ref readonly ProductJob job in jobs)
         {
             PackedMatrix w = job.Weights;
@@ -81,7 +85,7 @@ internal static unsafe class MatrixProduct
             p.Arguments = a;
             p.Pieces = pieces;
             p.Panels = w.Panels;
-            p.Group = job.Count <= FewRows ? Math.Clamp(w.Panels / (ItemsPerThread * pool.Threads), 1, MostPanels) : 1;
+            p.Group = job.Count <= FewRows ? group : 1;
             p.Rows = job.Count;
             p.Product = kernels.Product(w.Stored);
             p.Floats = kernels.Floats(w.Stored);
