@@ -31,6 +31,7 @@ internal static unsafe class MachineProbe
     public static MachineMeasurements Measure(KernelTable kernels, WorkerPool pool)
     {
         using var memory = new NativeBuffer(ReadBytes);
+        for (long i = 0; i < ReadBytes; i += 1 << 20) new Span<byte>(memory.Address + i, 1 << 20).Fill(1); // pages that nobody wrote are one page of zeros
         double one = 0, all = 0;
         for (int round = 0; round < 4; round++)
         {
