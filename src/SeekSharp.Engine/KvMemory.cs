@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SeekSharp.Models;
 
 namespace SeekSharp.Engine;
@@ -7,10 +8,13 @@ namespace SeekSharp.Engine;
 /// itself goes into the prefix cache at once, so that others that run at the same time can have it.
 /// </summary>
 /// <param name="pool">Stays its owner's.</param>
-/// <param name="createCache">Makes an empty cache in the pool.</param>
-internal sealed class KvMemory(BlockPool pool, Func<KvCache> createCache)
+/// <param name="createCache">Makes an empty cache in the pool, for an adapter.</param>
+internal sealed class KvMemory(BlockPool pool, Func<LoraAdapter?, KvCache> createCache)
 {
     private const int Tokens = KvCache.BlockTokens;
+    private static readonly long LoadingPerStep = Stopwatch.Frequency / 20; // 50 ms, while others wait for their next token
+
+    private long _loaded; // ticks of this step
 
     public BlockPool Pool { get; } = pool;
 
@@ -19,12 +23,17 @@ internal sealed class KvMemory(BlockPool pool, Func<KvCache> createCache)
     /// <summary>Blocks that can be had, if need be by forgetting texts that nobody runs.</summary>
     public int Available => Pool.Free + Prefixes.IdleCount;
 
+    /// <summary>A step begins.</summary>
+    public void BeginStep() => _loaded = 0;
+
     /// <summary>Gives a sequence a cache with what is known of its text.</summary>
-    public void Attach(Sequence sequence)
+    /// <param name="sequence">It has none.</param>
+    /// <param name="hurry">Others wait: what must come from the disk may come later.</param>
+    public void Attach(Sequence sequence, bool hurry)
     {
-        sequence.Cache = createCache();
-        (sequence.Computed, sequence.Node, sequence.Published) = (0, Prefixes.HoldRoot(sequence.Tenant), 0);
-        Extend(sequence);
+        sequence.Cache = createCache(sequence.Adapter);
+        (sequence.Computed, sequence.Node, sequence.Published) = (0, Prefixes.HoldRoot(sequence.Space), 0);
+        Extend(sequence, hurry);
         if (sequence.Cache is { FollowsMtp: true, Length: > 0 })
         {
             sequence.Cache.StepBack(); // the module needs the last token's hidden state
@@ -32,16 +41,29 @@ internal sealed class KvMemory(BlockPool pool, Func<KvCache> createCache)
         }
     }
 
-    /// <summary>Takes over blocks that have become known since (another sequence with the same beginning is ahead). The last token is always computed, for its logits.</summary>
-    public void Extend(Sequence sequence)
+    /// <summary>
+    /// Takes over blocks that have become known since (another sequence with the same beginning is ahead), or that are on disk. The last token is always computed, for its logits.
+    /// </summary>
+    /// <returns>False where more is on disk, and its time has not come.</returns>
+    public bool Extend(Sequence sequence, bool hurry)
     {
         KvCache cache = sequence.Cache!;
-        if (cache.Length % Tokens != 0 || sequence.Published != cache.Length / Tokens) return;
+        if (cache.Length % Tokens != 0 || sequence.Published != cache.Length / Tokens) return true;
         ReadOnlySpan<int> ids = sequence.Ids;
         int before = cache.Length;
+        bool complete = true;
         while (cache.Length + Tokens < ids.Length)
         {
-            int block = Prefixes.Find(sequence.Node, ids.Slice(cache.Length, Tokens));
+            ReadOnlySpan<int> next = ids.Slice(cache.Length, Tokens);
+            int block = Prefixes.Find(sequence.Node, next);
+            if (block < 0 && Prefixes.MayLoad(sequence.Node, next))
+            {
+                complete = !hurry || _loaded < LoadingPerStep;
+                if (!complete) break;
+                long began = Stopwatch.GetTimestamp();
+                block = Prefixes.Load(sequence.Node, next);
+                _loaded += Stopwatch.GetTimestamp() - began;
+            }
             if (block < 0) break;
             cache.Share(block);
             sequence.Node = block;
@@ -49,6 +71,7 @@ internal sealed class KvMemory(BlockPool pool, Func<KvCache> createCache)
         }
         sequence.Computed = cache.Length;
         if (sequence.Preemptions == 0) sequence.CachedTokens += cache.Length - before; // what it computed itself is no hit
+        return complete;
     }
 
     /// <summary>Sees to it that the sequence can be computed up to a length, by forgetting texts that nobody runs. False where that is not enough.</summary>
@@ -89,6 +112,6 @@ internal sealed class KvMemory(BlockPool pool, Func<KvCache> createCache)
         if (sequence.Cache is null) return;
         sequence.Cache.Dispose();
         (sequence.Cache, sequence.Computed) = (null, 0);
-        Prefixes.ReleaseRoot(sequence.Tenant);
+        Prefixes.ReleaseRoot(sequence.Space);
     }
 }

@@ -13,6 +13,10 @@ internal sealed record EngineOptions
     public long? KvBytes { get; init; }
     /// <summary>Multi-token-prediction modules follow the sequences.</summary>
     public bool MultiTokenPrediction { get; init; }
+    /// <summary>The prefix cache's second tier; null for none. It stays its owner's.</summary>
+    public DiskTier? Disk { get; init; }
+    /// <summary>With <see cref="Disk"/>: names the model's weights, so that two files never share a name (a hash, or path, size and time).</summary>
+    public string ModelIdentity { get; init; } = "";
 }
 
 /// <summary>What an engine is doing, and has done.</summary>
@@ -51,7 +55,14 @@ internal sealed class LlmEngine : IDisposable
         Vocabulary = Math.Min(model.VocabularySize, vocabulary ?? int.MaxValue);
         long blocks = Math.Max((Options.KvBytes ?? free / 4) / blockBytes, KvCache.Blocks(ContextLength) + 1);
         Pool = model.CreatePool((int)Math.Min(blocks, MostBlocks), mtp);
-        _memory = new KvMemory(Pool, () => model.CreateCache(Pool));
+        _memory = new KvMemory(Pool, adapter => model.CreateCache(Pool, adapter));
+        if (Options.Disk is not null)
+        {
+            string version = typeof(LlmEngine).Assembly.ManifestModule.ModuleVersionId.ToString(); // another build may compute other bits
+            _memory.Prefixes.DiskRoot = space => BlockKey.Root(Options.ModelIdentity, space.Adapter, $"{WeightVersion}", $"{Pool.Layout.Format}", model.Options.Exact ? "exact" : "default",
+                mtp ? "mtp" : "", KernelTable.Current.Name, version, space.Tenant);
+            _memory.Prefixes.Disk = Options.Disk;
+        }
         _scheduler = new Scheduler(_memory, Options.Scheduler);
         _samplers = new Sampler?[model.Threads];
     }
@@ -107,6 +118,28 @@ internal sealed class LlmEngine : IDisposable
     {
         lock (_steps) _memory.Prefixes.Clear();
     }
+
+    /// <summary>
+    /// The model's weights have changed, between two steps: everything that was computed with the old ones is dropped. Sequences that run keep their tokens and are read again.
+    /// </summary>
+    /// <param name="change">Changes the weights; nothing runs meanwhile.</param>
+    public void ChangeWeights(Action change)
+    {
+        lock (_steps)
+        {
+            _scheduler.PreemptAll();
+            _memory.Prefixes.Clear();
+            change();
+            WeightVersion++;
+            _memory.Prefixes.Invalidate();
+        }
+    }
+
+    /// <summary>How often the weights have changed.</summary>
+    public long WeightVersion { get; private set; }
+
+    /// <summary>Called with each sequence that is to choose a token and its logits [V], before the sampler changes them, on the model's threads; null for nobody.</summary>
+    internal Action<Sequence, ReadOnlySpan<float>>? LogitsSeen { get; set; }
 
     /// <summary>One step. False when there was nothing to do.</summary>
     /// <remarks>What goes wrong with one sequence ends that sequence (<see cref="Sequence.Error"/>); what goes wrong with the pass ends those that were in it.</remarks>
@@ -204,7 +237,9 @@ internal sealed class LlmEngine : IDisposable
             try
             {
                 Sampler sampler = Owner._samplers[worker] ??= new Sampler(Owner.Vocabulary);
-                Owner._chosen[item] = sampler.Choose(Batch[item].Sequence, Owner._logits.AsSpan(row * Owner._model.VocabularySize, Owner.Vocabulary));
+                Sequence sequence = Batch[item].Sequence;
+                Owner.LogitsSeen?.Invoke(sequence, Owner._logits.AsSpan(row * Owner._model.VocabularySize, Owner._model.VocabularySize));
+                Owner._chosen[item] = sampler.Choose(sequence, Owner._logits.AsSpan(row * Owner._model.VocabularySize, Owner.Vocabulary));
             }
             catch (Exception e)
             {

@@ -74,6 +74,7 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
     {
         // 1. Who has ended gives its blocks back. 2. Who waits is let in. 3. Who decodes gets a row. 4. Prompts share what is left of the time.
         _batch.Clear();
+        memory.BeginStep();
         Sweep();
         Admit();
 
@@ -162,7 +163,7 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
             }
             if (s == _tooLarge && memory.Available <= _availableThen && _running.Count >= _runningThen && !Yields(s)) return;
             if (_running.Count >= options.MaxRunning && !PreemptFor(s, onlyBelow: true)) return;
-            memory.Attach(s);
+            memory.Attach(s, hurry: _running.Count > 0);
             // Room for its whole text, what the others have still to read, and a block to write on for everyone: who is let in should not be sent away soon.
             long needed = s.Cache!.Missing(s.Ids.Length + 1) + _running.Count;
             foreach (Sequence other in _running) needed += other.Left > 1 ? other.Cache!.Missing(other.Ids.Length) : 0;
@@ -206,7 +207,7 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
 
     private void ReadPart(Sequence s, ref double seconds, ref int tokens, double share, int least)
     {
-        memory.Extend(s);
+        if (!memory.Extend(s, hurry: _batch.Count > 0)) return; // it is being read from the disk
         int count = Math.Min(Math.Min(s.Left, tokens), Math.Max(Cost.Within(share, s.Computed), least));
         if (count <= 0) return;
         count = memory.Reach(s, s.Computed + count) - s.Computed;
@@ -243,6 +244,12 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
         if (victim is null || (onlyBelow && !victim.IsPaused && victim.Priority >= s.Priority)) return false;
         Preempt(victim);
         return victim != s;
+    }
+
+    /// <summary>Sends everybody back to the queue: what was computed counts no longer.</summary>
+    public void PreemptAll()
+    {
+        while (_running.Count > 0) Preempt(_running[^1]);
     }
 
     private void Preempt(Sequence s)

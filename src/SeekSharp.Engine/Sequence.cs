@@ -63,6 +63,8 @@ internal sealed class Sequence
     public int CachedTokens { get; set; }
     /// <summary>Whose text it is: prefixes are shared within a tenant only.</summary>
     public string Tenant { get; init; } = "";
+    /// <summary>What changes the model for this sequence; null for nothing. It stays its owner's, and must live as long as the sequence.</summary>
+    public LoraAdapter? Adapter { get; init; }
     /// <summary>Higher ones run first, and take the memory of lower ones if they must.</summary>
     public int Priority { get; init; }
     /// <summary>From its arrival on; then it ends as <see cref="FinishReason.Deadline"/>, in the queue or in mid-sentence. Null for no limit.</summary>
@@ -102,6 +104,8 @@ internal sealed class Sequence
     }
 
     // What follows is the engine's.
+
+    internal PrefixSpace Space => new(Tenant, Adapter?.Identity ?? "");
 
     /// <summary>Its keys and values; null while it waits.</summary>
     internal KvCache? Cache { get; set; }

@@ -21,7 +21,7 @@ public sealed class SchedulerTests
         {
             KvLayout layout = KvLayout.Of(RouterTests.Config(1, 1, TopkMethod.Greedy, ScoringFunc.Softmax) with { NumKeyValueHeads = 1, HeadDim = 2 }, KvFormat.F32, 1);
             _pool = new BlockPool(layout, blocks);
-            Memory = new KvMemory(_pool, () => new KvCache(_pool));
+            Memory = new KvMemory(_pool, _ => new KvCache(_pool));
             Scheduler = new Scheduler(Memory, options ?? new SchedulerOptions());
             if (cost is { } c) Teach(c);
         }
