@@ -31,6 +31,7 @@ internal static class CommandLine
         root.Subcommands.Add(TokenizeVerb.Create());
         root.Subcommands.Add(DetokenizeVerb.Create());
         root.Subcommands.Add(TemplateVerb.Create());
+        root.Subcommands.Add(GrammarVerb.Create());
         root.Subcommands.Add(LogitsVerb.Create());
         root.Subcommands.Add(PerplexityVerb.Create());
         root.Subcommands.Add(BenchVerb.Create());
@@ -105,6 +106,7 @@ internal static class CommandLine
                 Fail(error, e.Message, path);
                 return 2;
             case CliException or CheckpointException or HubException or TokenizerException or TemplateException or ModelException or EngineException or KernelException or PlannerException:
+            case CliException or CheckpointException or HubException or TokenizerException or TemplateException or GrammarException or ModelException or EngineException or KernelException or PlannerException:
             case IOException or UnauthorizedAccessException:
                 Fail(error, e.Message);
                 return 1;

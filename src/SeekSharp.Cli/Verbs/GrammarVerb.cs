@@ -1,0 +1,131 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using SeekSharp.Checkpoints;
+using SeekSharp.Tokenization;
+
+namespace SeekSharp.Cli.Verbs;
+
+/// <summary><c>seeksharp grammar</c>: compiles grammars, tries texts against them token by token, and measures the masks.</summary>
+internal static class GrammarVerb
+{
+    // Schemas and their instances nest deeper than .NET's 64.
+    private static readonly JsonDocumentOptions Json = new() { MaxDepth = 512 };
+    private static readonly JsonSerializerOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 512 };
+    private static readonly JsonSerializerOptions Indented = new(Compact) { WriteIndented = true };
+
+    internal static Command Create()
+    {
+        Argument<string> model = ModelArgument.Create();
+        var jsonl = new Option<string>("--jsonl")
+        {
+            Description = "Lines {\"id\", \"schema\"|\"regex\"|\"gbnf\", \"tests\": [{\"data\"}]}; each gives a line {\"id\", \"status\", \"error\", \"first_mask_us\", \"mask_us_p50\", \"mask_us_p99\", \"accepted\"}",
+            HelpName = "FILE",
+            Required = true,
+        };
+        var command = new Command("grammar", "Compile grammars, try texts against them and time their token masks") { model, jsonl };
+        command.SetAction(parsed =>
+        {
+            string file = parsed.GetRequiredValue(jsonl);
+            using ModelFolder folder = ModelArgument.Open(parsed.GetRequiredValue(model));
+            Tokenizer tokenizer = ModelArgument.Tokenizer(folder);
+            if (!File.Exists(file)) throw new CliException($"{file}: no such file");
+            var vocabulary = new GrammarVocabulary(tokenizer, folder.Generation.EosTokenIds.Where(id => id < tokenizer.VocabularySize));
+            using var output = new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false), 1 << 16);
+            int number = 0;
+            foreach (string line in File.ReadLines(file, Encoding.UTF8))
+            {
+                number++;
+                if (string.IsNullOrWhiteSpace(line)) continue;
+                output.Write(JsonOutput.Line(Try(Read(line, file, number), tokenizer, vocabulary)));
+                output.Write('\n');
+            }
+            return 0;
+        });
+        return command;
+    }
+
+    /// <summary>A line of the file.</summary>
+    private sealed record Entry(JsonNode? Id, string Kind, JsonElement Grammar, List<JsonElement> Tests);
+
+    private static Entry Read(string line, string file, int number)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(line, Json);
+            JsonElement entry = document.RootElement.Clone();
+            string[] kinds = [.. new[] { "schema", "regex", "gbnf" }.Where(k => entry.TryGetProperty(k, out _))];
+            List<JsonElement> tests = entry.TryGetProperty("tests", out JsonElement list) ? [.. list.EnumerateArray().Select(t => t.GetProperty("data"))] : [];
+            if (kinds.Length == 1 && (kinds[0] == "schema" || entry.GetProperty(kinds[0]).ValueKind == JsonValueKind.String))
+                return new Entry(entry.TryGetProperty("id", out JsonElement id) ? JsonNode.Parse(id.GetRawText()) : null, kinds[0], entry.GetProperty(kinds[0]), tests);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException) { }
+        throw new CliException($"{file}: line {number}: expected an object with \"schema\", \"regex\" or \"gbnf\", and a list \"tests\" of objects with \"data\"");
+    }
+
+    private static JsonObject Try(Entry entry, Tokenizer tokenizer, GrammarVocabulary vocabulary)
+    {
+        var result = new JsonObject { ["id"] = entry.Id };
+        try
+        {
+            string source = entry.Kind == "schema" ? entry.Grammar.GetRawText() : entry.Grammar.GetString()!;
+            uint[] mask = new uint[vocabulary.MaskLength];
+            long start = Stopwatch.GetTimestamp();
+            Grammar grammar = entry.Kind switch { "schema" => Grammar.JsonSchema(source), "regex" => Grammar.Regex(source), _ => Grammar.Gbnf(source) };
+            GrammarMatcher matcher = new TokenGrammar(grammar, vocabulary).CreateMatcher();
+            matcher.FillMask(mask);
+            double first = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+            List<double> times = [];
+            JsonArray accepted = [.. entry.Tests.Select(data => (JsonNode?)Accepts(entry, data, tokenizer, matcher, mask, times))];
+            times.Sort();
+            result["status"] = "compiled";
+            result["error"] = null;
+            result["first_mask_us"] = Math.Round(first, 1);
+            result["mask_us_p50"] = Quantile(times, 0.5);
+            result["mask_us_p99"] = Quantile(times, 0.99);
+            result["accepted"] = accepted;
+        }
+        catch (Exception e) when (e is GrammarException or InvalidOperationException) // the second: half a surrogate pair in the line
+        {
+            result["status"] = "refused";
+            result["error"] = e.Message;
+        }
+        return result;
+    }
+
+    private static JsonNode? Quantile(List<double> sorted, double part) => sorted.Count == 0 ? null : Math.Round(sorted[(int)(part * (sorted.Count - 1))], 2);
+
+    /// <summary>
+    /// As compact and as indented JSON, with the keys as they stand in the file or, if that is refused, as the schema names them. For a regular expression or GBNF a string may also be
+    /// the text itself, and one form is enough.
+    /// </summary>
+    private static bool Accepts(Entry entry, JsonElement data, Tokenizer tokenizer, GrammarMatcher matcher, uint[] mask, List<double> times)
+    {
+        bool Fits(string text) => Accepts(text, tokenizer, matcher, mask, times);
+        JsonNode? plain = JsonNode.Parse(data.GetRawText(), documentOptions: Json);
+        if (entry.Kind != "schema") return data.ValueKind == JsonValueKind.String && Fits(data.GetString()!) || Fits(Text(plain, Compact)) || Fits(Text(plain, Indented));
+        if (Fits(Text(plain, Compact)) && Fits(Text(plain, Indented))) return true;
+        JsonNode? ordered = SchemaKeyOrder.Apply(data, entry.Grammar);
+        string compact = Text(ordered, Compact);
+        return compact != Text(plain, Compact) && Fits(compact) && Fits(Text(ordered, Indented));
+    }
+
+    private static string Text(JsonNode? node, JsonSerializerOptions options) => node?.ToJsonString(options) ?? "null";
+
+    /// <summary>A mask before each token, timed; the token must be in it, be taken, and at the end the text must be complete.</summary>
+    private static bool Accepts(string text, Tokenizer tokenizer, GrammarMatcher matcher, uint[] mask, List<double> times)
+    {
+        matcher.Reset();
+        foreach (int id in tokenizer.Encode(text, addSpecialTokens: false, parseSpecial: false))
+        {
+            long start = Stopwatch.GetTimestamp();
+            matcher.FillMask(mask);
+            times.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
+            if ((mask[id >> 5] >> (id & 31) & 1) == 0 || !matcher.Accept(id)) return false;
+        }
+        return matcher.CanEnd;
+    }
+}
