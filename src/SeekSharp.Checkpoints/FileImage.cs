@@ -34,6 +34,9 @@ internal sealed unsafe class FileImage : IDisposable
     /// <summary>Bytes in the file.</summary>
     public long Length { get; }
 
+    /// <summary>When the file was last written, UTC; the least time for memory that is no file.</summary>
+    public DateTime Modified { get; private init; }
+
     /// <summary>Maps a file of at least one byte.</summary>
     /// <exception cref="CheckpointException">It is missing, empty, a folder, or cannot be read.</exception>
     public static FileImage Open(string path)
@@ -46,11 +49,12 @@ internal sealed unsafe class FileImage : IDisposable
             using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             long length = RandomAccess.GetLength(handle); // of what a symbolic link leads to; the hub's cache is made of them
             if (length == 0) throw new CheckpointException($"{path}: the file is empty");
+            DateTime modified = File.GetLastWriteTimeUtc(handle);
             file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
             view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
             byte* pointer = null;
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-            return new FileImage(path, (nint)(pointer + view.PointerOffset), length, file, view);
+            return new FileImage(path, (nint)(pointer + view.PointerOffset), length, file, view) { Modified = modified };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {

@@ -37,6 +37,7 @@ internal static class CommandLine
         root.Subcommands.Add(BenchVerb.Create());
         root.Subcommands.Add(ConvertVerb.Create());
         root.Subcommands.Add(QuantizeVerb.Create());
+        root.Subcommands.Add(PackVerb.Create());
         root.Subcommands.Add(InfoVerb.Create());
         root.Subcommands.Add(PlanVerb.Create());
         return root;

@@ -16,8 +16,16 @@ internal sealed class ComputeOptions
     private readonly Option<bool> _exact = new("--exact")
     { Description = "Reference arithmetic: 32-bit floats and plain order everywhere; slow" };
 
+    private readonly Option<string?> _memory = new("--memory")
+    { Description = "The most memory to take, such as 20GB (default: what is free); experts that do not fit are read from the file", HelpName = "SIZE" };
+
     public ComputeOptions()
     {
+        _memory.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && !Amounts.TryParseBytes(result.Tokens[0].Value, out _))
+                result.AddError($"--memory: expected a size such as 20GB or 800MB, found '{result.Tokens[0].Value}'");
+        });
         Range.OneOf(_kv, "f32", "bf16", "q8_0");
         Range.AtLeast(_threads, 1);
         Range.AtLeast(_context, 1);
@@ -28,6 +36,7 @@ internal sealed class ComputeOptions
         command.Options.Add(_threads);
         command.Options.Add(_context);
         command.Options.Add(_kv);
+        command.Options.Add(_memory);
         command.Options.Add(_exact);
     }
 
@@ -35,6 +44,8 @@ internal sealed class ComputeOptions
     {
         Threads = parsed.GetValue(_threads),
         ContextLength = parsed.GetResult(_context) is null ? null : parsed.GetValue(_context),
+        MemoryLimit = parsed.GetValue(_memory) is { } size && Amounts.TryParseBytes(size, out long bytes) ? bytes : null,
+        Notify = line => Console.Error.WriteLine("seeksharp: " + CommandLine.OneLine(line)),
         Exact = parsed.GetValue(_exact),
         Kv = parsed.GetValue(_kv) switch
         {

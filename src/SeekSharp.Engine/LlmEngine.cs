@@ -50,7 +50,7 @@ internal sealed class LlmEngine : IDisposable
         _model = model;
         Options = options ?? new EngineOptions();
         bool mtp = Options.MultiTokenPrediction && model.HasMultiTokenPrediction;
-        long blockBytes = Math.Max(1, model.KvBlockBytes(mtp)), free = AvailableMemory();
+        long blockBytes = Math.Max(1, model.KvBlockBytes(mtp)), free = Math.Min(AvailableMemory(), model.CacheBytes ?? long.MaxValue);
         ContextLength = LongestContext(model, blockBytes / KvCache.BlockTokens, free);
         Vocabulary = Math.Min(model.VocabularySize, vocabulary ?? int.MaxValue);
         long blocks = Math.Max((Options.KvBytes ?? free / 4) / blockBytes, KvCache.Blocks(ContextLength) + 1);

@@ -14,6 +14,7 @@ public sealed unsafe class LanguageModel : IDisposable
 {
     private readonly ModelFolder? _folder; // embeddings are read from its mapped file
     private readonly WeightPacker _packer;
+    private readonly PackedExpertsFile? _packedExperts;
     private readonly WorkerPool _pool;
     private readonly Workspace _w;
     private readonly MatrixSource _embedding;       // [V, H]
@@ -43,18 +44,25 @@ public sealed unsafe class LanguageModel : IDisposable
         (Config, Options, _folder, _hidden, _chunk) = (config, options, folder, config.HiddenSize, options.ChunkSize);
         ContextLength = options.ContextLength ?? config.MaxPositionEmbeddings;
 
+        bool mtp = options.MultiTokenPrediction && weights.MultiTokenPrediction.Length > 0;
+        _kvLayout = KvLayout.Of(config, options.Kv ?? (options.Exact ? KvFormat.F32 : KvFormat.BF16), config.NumHiddenLayers);
+        _mtpLayout = mtp ? _kvLayout.Grown(1) : null;
+        MemoryPlan plan = MemoryPlan.Make(config, weights, options, _mtpLayout ?? _kvLayout, MachineMemory.Available());
+        if (plan.Notice is { } notice) options.Notify?.Invoke(notice);
+        CacheBytes = plan.CacheBytes;
+
         folder?.Retain();
         KernelTable kernels = KernelTable.Current;
         _pool = new WorkerPool(options.Threads);
         _w = new Workspace(kernels, _pool, options.Exact ? Arithmetic.Exact : Arithmetic.Default);
-        _packer = new WeightPacker(kernels, _pool, options.Exact, WeightPacker.TotalBytes(weights), progress, folder?.Checkpoint?.Images);
+        var pages = new SourcePages(folder?.Checkpoint?.Images ?? []);
+        if (plan.SlotBytes is not null && folder is not null) _packedExperts = OpenPackedExperts(folder, weights, options.Notify);
+        ExpertStore? experts = plan.SlotBytes is { } slots ? new ExpertStore(kernels, slots, plan.LargestExpert, pages, _packedExperts) : null;
+        _packer = new WeightPacker(kernels, _pool, options.Exact, ModelMatrices.FileBytes(weights, mtp, experts: experts is null), progress, pages) { Experts = experts };
         try
         {
             if (weights.Layers.Length != config.NumHiddenLayers)
                 throw new CheckpointException($"expected {config.NumHiddenLayers} layers, found {weights.Layers.Length}");
-            bool mtp = options.MultiTokenPrediction && weights.MultiTokenPrediction.Length > 0;
-            _kvLayout = KvLayout.Of(config, options.Kv ?? (options.Exact ? KvFormat.F32 : KvFormat.BF16), config.NumHiddenLayers);
-            _mtpLayout = mtp ? _kvLayout.Grown(1) : null;
             _rotary = new RotaryEmbedding(config.Rope, weights.RopeFactors);
             _ropeLayout = weights.RopeLayout;
             _embedding = weights.Embedding;
@@ -117,6 +125,12 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <summary>Bytes of the packed weights.</summary>
     public long WeightBytes => _packer.Bytes;
 
+    /// <summary>Bytes that keys and values may take, where there is a limit or experts are read as they are needed; null where what is free decides.</summary>
+    internal long? CacheBytes { get; }
+
+    /// <summary>Experts read as they are needed: how many were asked for and how many of them had to be read; null where all are in memory.</summary>
+    internal (long Asked, long Read)? ExpertCounts => _packer.Experts?.Counts;
+
     /// <summary>Has a multi-token-prediction module been loaded?</summary>
     public bool HasMultiTokenPrediction => _mtp is not null;
 
@@ -143,6 +157,13 @@ public sealed unsafe class LanguageModel : IDisposable
 
     /// <summary>Bytes of a block of 64 tokens.</summary>
     internal long KvBlockBytes(bool multiTokenPrediction = false) => LayoutOf(multiTokenPrediction).BlockBytes;
+
+    private static PackedExpertsFile? OpenPackedExperts(ModelFolder folder, ModelWeights weights, Action<string>? notify)
+    {
+        string path = PackedExpertsFile.PathFor(folder);
+        if (!File.Exists(path)) return null; // the identity of a large model takes a moment
+        return PackedExpertsFile.Open(path, new PackedExpertsLayout(folder.Checkpoint!.Images, [.. ModelMatrices.Experts(weights, multiTokenPrediction: true)]), notify);
+    }
 
     private KvLayout LayoutOf(bool multiTokenPrediction) => !multiTokenPrediction ? _kvLayout
         : _mtpLayout ?? throw new ModelException("the model has no multi-token-prediction module");
@@ -245,6 +266,7 @@ public sealed unsafe class LanguageModel : IDisposable
     {
         _pool.Dispose();
         _packer.Dispose();
+        _packedExperts?.Dispose();
         _w.Dispose();
         _places.Dispose();
         _folder?.Release();

@@ -15,7 +15,12 @@ internal sealed unsafe class MixtureOfExperts
 {
     private readonly Linear _routerMatrix;
     private readonly Router _router;
-    private readonly Expert[] _experts;
+    private readonly int _count;           // E
+    private readonly Expert[] _resident = [];
+    private readonly ExpertStore? _store; // in place of _resident
+    private readonly int _firstStored;
+    private readonly int[] _active;        // [E] experts that tokens go to
+    private readonly int[] _asked;         // [E] those asked for and not computed yet
     private readonly SharedExpert? _shared;
     private readonly int _hidden, _width, _chosen, _layer;
     private readonly NativeArray<float> _scores, _weights, _gateOut, _upOut, _sharedGate, _sharedUp, _down, _sharedDown;
@@ -33,10 +38,12 @@ internal sealed unsafe class MixtureOfExperts
         _router = new Router(config, weights.RouterBias);
         _chosen = _router.ExpertsPerToken;
         _routerMatrix = packer.Pack(weights.Router, config.NRoutedExperts, _hidden);
-        _experts = new Expert[weights.Experts.Length];
-        for (int e = 0; e < _experts.Length; e++) _experts[e] = new Expert(weights.Experts[e], _hidden, _width, packer);
+        _count = weights.Experts.Length;
+        (_active, _asked) = (new int[_count], new int[_count]);
+        if ((_store = packer.Experts) is not null) _firstStored = _store.AddLayer(weights.Experts, _hidden, _width);
+        else _resident = [.. weights.Experts.Select(e => Expert.Resident(e, _hidden, _width, packer))];
         _shared = weights.Shared is null ? null : new SharedExpert(weights.Shared, _hidden, packer);
-        _starts = new int[_experts.Length + 1];
+        _starts = new int[_count + 1];
 
         _scores = workspace.Floats("router scores");
         _weights = workspace.Floats("expert weights");
@@ -57,12 +64,12 @@ internal sealed unsafe class MixtureOfExperts
     /// <summary>output[T, H] from input[T, H].</summary>
     public void Run(in Step step, ActivationBuffer input, float* output, int outputStride)
     {
-        // 1. Choose. 2. Sort the pairs by expert. 3. Gate and up of all experts at once. 4. SwiGLU. 5. Down. 6. Add up.
+        // 1. Choose. 2. Sort the pairs by expert. 3. Experts and shared expert. 4. Add up.
         int tokens = step.Tokens, slots = checked(tokens * _chosen);
 
         // 1. The router is computed in fp32 whatever its weights' format: a choice must not hang on an activation's rounding.
-        float* scores = _scores.Get((long)tokens * _experts.Length);           // [T, E]
-        MatrixProduct.Run(_routerMatrix.Weights, input, tokens, scores, _experts.Length, null, Arithmetic.Exact, _w.Kernels, _w.Pool);
+        float* scores = _scores.Get((long)tokens * _count);                    // [T, E]
+        MatrixProduct.Run(_routerMatrix.Weights, input, tokens, scores, _count, null, Arithmetic.Exact, _w.Kernels, _w.Pool);
         int* chosen = _chosenExperts.Get(slots);                               // [T, K]
         float* weights = _weights.Get(slots);                                  // [T, K]
         var routing = new RouteWork { Owner = this, Scores = scores, Experts = chosen, Weights = weights };
@@ -70,58 +77,123 @@ internal sealed unsafe class MixtureOfExperts
         step.Trace?.AddRouter(_layer, step.TraceRow, new ReadOnlySpan<int>(chosen, slots), new ReadOnlySpan<float>(weights, slots), _chosen);
 
         // 2.
-        int* slotOf = _slots.Get(slots), tokenOf = _slotTokens.Get(slots), rows = _slotRows.Get(slots); // [T, K], [S], [S]
+        int* slotOf = _slots.Get(slots), tokenOf = _slotTokens.Get(slots); // [T, K], [S]
+        int* rows = _slotRows.Get(slots);                                  // [S] 0, 1, …
         SortByExpert(chosen, slots, slotOf, tokenOf, rows);
+        int active = 0;
+        for (int e = 0; e < _count; e++)
+            if (_starts[e + 1] > _starts[e]) _active[active++] = e;
 
         // 3.
-        float* gate = _gateOut.Get((long)slots * _width), up = _upOut.Get((long)slots * _width); // [S, I]
-        float* sharedGate = null, sharedUp = null, sharedDown = null;
-        _w.Jobs.Clear();
-        for (int e = 0; e < _experts.Length; e++)
+        var call = new Call
         {
-            int start = _starts[e], count = _starts[e + 1] - start;
-            if (count == 0) continue;
-            _w.Jobs.Add(_experts[e].Gate.Job(input, count, gate + (long)start * _width, _width, tokenOf + start));
-            _w.Jobs.Add(_experts[e].Up.Job(input, count, up + (long)start * _width, _width, tokenOf + start));
-        }
-        if (_shared is not null)
-        {
-            sharedGate = _sharedGate.Get((long)tokens * _shared.Width); // [T, J]
-            sharedUp = _sharedUp.Get((long)tokens * _shared.Width);
-            sharedDown = _sharedDown.Get((long)tokens * _hidden);       // [T, H]
-            _w.Jobs.Add(_shared.Gate.Job(input, tokens, sharedGate, _shared.Width));
-            _w.Jobs.Add(_shared.Up.Job(input, tokens, sharedUp, _shared.Width));
-        }
-        MatrixProduct.Run(CollectionsMarshal.AsSpan(_w.Jobs), _w.Arithmetic, _w.Kernels, _w.Pool);
+            Input = input,
+            Tokens = tokens,
+            TokenOf = tokenOf,
+            Rows = rows,
+            Down = _down.Get((long)slots * _hidden),
+            SharedDown = _shared is null ? null : _sharedDown.Get((long)tokens * _hidden),
+        };
+        if (_store is null) Compute(step, call, _active.AsSpan(0, active), withShared: true);
+        else ComputeFromStore(step, _store, call, _active.AsSpan(0, active));
 
         // 4.
-        float* inner = _inner.Begin(slots);
-        RowOperations.SwiGlu(gate, up, _width, inner, _inner.Stride, _width, slots, _w);
-        if (_shared is not null)
-        {
-            LoraAdapter.Apply(step, _layer, LoraTarget.SharedGate, input, sharedGate, _shared.Width, _w);
-            LoraAdapter.Apply(step, _layer, LoraTarget.SharedUp, input, sharedUp, _shared.Width, _w);
-            float* sharedInner = _sharedInner!.Begin(tokens);
-            RowOperations.SwiGlu(sharedGate, sharedUp, _shared.Width, sharedInner, _sharedInner.Stride, _shared.Width, tokens, _w);
-        }
+        var sum = new SumWork { Owner = this, Slots = slotOf, Weights = weights, Down = call.Down, Shared = call.SharedDown, Output = output, OutputStride = outputStride };
+        _w.Pool.Run(tokens, ref sum);
+    }
 
-        // 5.
-        float* down = _down.Get((long)slots * _hidden); // [S, H]
+    private struct Call
+    {
+        public ActivationBuffer Input;
+        public int Tokens;
+        public int* TokenOf, Rows;
+        public float* Down, SharedDown; // [S, H], [T, H]
+    }
+
+    // Some of the experts, and the shared one if it is due: gate and up of all at once, SwiGLU, down. Which experts are computed together changes no bit.
+    private void Compute(in Step step, in Call call, ReadOnlySpan<int> experts, bool withShared)
+    {
+        int tokens = call.Tokens, slots = 0;
+        foreach (int e in experts) slots += _starts[e + 1] - _starts[e];
+        float* gate = _gateOut.Get((long)slots * _width), up = _upOut.Get((long)slots * _width); // [S', I], S' the slots of these experts
+        float* sharedGate = null, sharedUp = null;
+        withShared &= _shared is not null;
         _w.Jobs.Clear();
-        for (int e = 0; e < _experts.Length; e++)
+        long at = 0;
+        foreach (int e in experts)
         {
             int start = _starts[e], count = _starts[e + 1] - start;
-            if (count > 0) _w.Jobs.Add(_experts[e].Down.Job(_inner, count, down + (long)start * _hidden, _hidden, rows + start));
+            Expert expert = ExpertAt(e);
+            _w.Jobs.Add(expert.Gate.Job(call.Input, count, gate + at * _width, _width, call.TokenOf + start));
+            _w.Jobs.Add(expert.Up.Job(call.Input, count, up + at * _width, _width, call.TokenOf + start));
+            at += count;
         }
-        if (_shared is not null) _w.Jobs.Add(_shared.Down.Job(_sharedInner!, tokens, sharedDown, _hidden));
+        if (withShared)
+        {
+            sharedGate = _sharedGate.Get((long)tokens * _shared!.Width); // [T, J]
+            sharedUp = _sharedUp.Get((long)tokens * _shared.Width);
+            _w.Jobs.Add(_shared.Gate.Job(call.Input, tokens, sharedGate, _shared.Width));
+            _w.Jobs.Add(_shared.Up.Job(call.Input, tokens, sharedUp, _shared.Width));
+        }
+        MatrixProduct.Run(CollectionsMarshal.AsSpan(_w.Jobs), _w.Arithmetic, _w.Kernels, _w.Pool);
+
+        if (slots > 0) RowOperations.SwiGlu(gate, up, _width, _inner.Begin(slots), _inner.Stride, _width, slots, _w);
+        if (withShared)
+        {
+            LoraAdapter.Apply(step, _layer, LoraTarget.SharedGate, call.Input, sharedGate, _shared!.Width, _w);
+            LoraAdapter.Apply(step, _layer, LoraTarget.SharedUp, call.Input, sharedUp, _shared.Width, _w);
+            RowOperations.SwiGlu(sharedGate, sharedUp, _shared.Width, _sharedInner!.Begin(tokens), _sharedInner.Stride, _shared.Width, tokens, _w);
+        }
+
+        _w.Jobs.Clear();
+        at = 0;
+        foreach (int e in experts)
+        {
+            int start = _starts[e], count = _starts[e + 1] - start;
+            _w.Jobs.Add(ExpertAt(e).Down.Job(_inner, count, call.Down + (long)start * _hidden, _hidden, call.Rows + at));
+            at += count;
+        }
+        if (withShared) _w.Jobs.Add(_shared!.Down.Job(_sharedInner!, tokens, call.SharedDown, _hidden));
         MatrixProduct.Run(CollectionsMarshal.AsSpan(_w.Jobs), _w.Arithmetic, _w.Kernels, _w.Pool);
         _w.Jobs.Clear();
+        if (withShared) LoraAdapter.Apply(step, _layer, LoraTarget.SharedDown, _sharedInner!, call.SharedDown, _hidden, _w);
+    }
 
-        if (_shared is not null) LoraAdapter.Apply(step, _layer, LoraTarget.SharedDown, _sharedInner!, sharedDown, _hidden, _w);
+    private Expert ExpertAt(int e) => _store is null ? _resident[e] : _store[_firstStored + e];
 
-        // 6.
-        var sum = new SumWork { Owner = this, Slots = slotOf, Weights = weights, Down = down, Shared = sharedDown, Output = output, OutputStride = outputStride };
-        _w.Pool.Run(tokens, ref sum);
+    // All that the store takes at once are asked for; the shared expert is computed while they are read, then whatever has come.
+    private void ComputeFromStore(in Step step, ExpertStore store, in Call call, Span<int> experts)
+    {
+        store.BeginLayer(_layer);
+        foreach (ref int e in experts) e += _firstStored;
+        store.PutPresentFirst(experts);
+        int next = 0, asked = 0;
+        bool sharedDue = _shared is not null;
+        try
+        {
+            while (next < experts.Length || asked > 0)
+            {
+                while (next < experts.Length && store.Request(experts[next])) _asked[asked++] = experts[next++];
+                if (sharedDue)
+                {
+                    Compute(step, call, [], withShared: true);
+                    sharedDue = false;
+                }
+                Span<int> waiting = _asked.AsSpan(0, asked);
+                int ready = store.WaitAny(waiting);
+                Span<int> now = waiting[..ready];
+                foreach (ref int e in now) e -= _firstStored;
+                Compute(step, call, now, withShared: false);
+                foreach (int e in now) store.Release(_firstStored + e);
+                waiting[ready..].CopyTo(waiting);
+                asked -= ready;
+            }
+        }
+        catch
+        {
+            store.ReleaseAll();
+            throw;
+        }
     }
 
     // A counting sort: stable, so an expert's tokens keep their order.
@@ -129,7 +201,7 @@ internal sealed unsafe class MixtureOfExperts
     {
         Array.Clear(_starts);
         for (int i = 0; i < slots; i++) _starts[chosen[i] + 1]++;
-        for (int e = 0; e < _experts.Length; e++) _starts[e + 1] += _starts[e];
+        for (int e = 0; e < _count; e++) _starts[e + 1] += _starts[e];
         for (int i = 0; i < slots; i++)
         {
             int slot = _starts[chosen[i]]++;
@@ -137,7 +209,7 @@ internal sealed unsafe class MixtureOfExperts
             tokenOf[slot] = i / _chosen;
             rows[i] = i;
         }
-        for (int e = _experts.Length; e > 0; e--) _starts[e] = _starts[e - 1]; // undo the ++ above
+        for (int e = _count; e > 0; e--) _starts[e] = _starts[e - 1]; // undo the ++ above
         _starts[0] = 0;
     }
 
@@ -150,7 +222,7 @@ internal sealed unsafe class MixtureOfExperts
         public readonly void Run(int item, int worker)
         {
             MixtureOfExperts m = Owner;
-            int e = m._experts.Length, k = m._chosen, scratch = m._router.ScratchLength;
+            int e = m._count, k = m._chosen, scratch = m._router.ScratchLength;
             m._router.Route(new ReadOnlySpan<float>(Scores + (long)item * e, e), new Span<int>(Experts + (long)item * k, k),
                 new Span<float>(Weights + (long)item * k, k), new Span<float>(m._w.Pool.Scratch(worker, scratch * sizeof(float)), scratch), m._w.Kernels);
         }
@@ -173,14 +245,6 @@ internal sealed unsafe class MixtureOfExperts
             if (Shared != null) Elementwise.Add(Shared + (long)item * hidden, y, hidden, Owner._w.Kernels);
         }
     }
-}
-
-/// <summary>One routed expert: a SwiGLU of width I.</summary>
-internal sealed class Expert(SwiGluWeights weights, int hidden, int width, WeightPacker packer)
-{
-    public Linear Gate { get; } = packer.Pack(weights.Gate, width, hidden, weights.GateBias);
-    public Linear Up { get; } = packer.Pack(weights.Up, width, hidden, weights.UpBias);
-    public Linear Down { get; } = packer.Pack(weights.Down, hidden, width, weights.DownBias);
 }
 
 /// <summary>The expert that every token goes through; n_shared_experts of them lie side by side as one SwiGLU of width J.</summary>

@@ -22,6 +22,17 @@ public sealed record ModelOptions
     /// <summary>Longest sequence to accept, in tokens; null for what the model was made for (<c>max_position_embeddings</c>).</summary>
     public int? ContextLength { get; init; }
 
+    /// <summary>
+    /// The most memory that the process may take, in bytes; null for what the machine has free. Experts that do not fit are read from the file as they are needed. Changes speed, and no bit.
+    /// </summary>
+    public long? MemoryLimit { get; init; }
+
+    /// <summary>Told in one line what a user should know, such as that a model does not fit into memory; null where nobody listens.</summary>
+    public Action<string>? Notify { get; init; }
+
+    /// <summary>For tests: memory for experts alone, whatever else there is.</summary>
+    internal long? ExpertSlotBytes { get; init; }
+
     /// <summary>Loads multi-token-prediction modules where the checkpoint has them.</summary>
     public bool MultiTokenPrediction { get; init; } = true;
 }

@@ -29,6 +29,12 @@ internal sealed class SourcePages(IReadOnlyList<FileImage> images)
         ReadAhead(address + (nint)bytes);
     }
 
+    /// <summary>As <see cref="Done"/>, from any thread, and nothing is read ahead.</summary>
+    public void Forget(nint address, long bytes) => ImageOf(address)?.Forget(address, bytes);
+
+    /// <summary>Has a stretch read in, from any thread, as often as it is asked.</summary>
+    public void WillNeed(nint address, long bytes) => ImageOf(address)?.WillNeed(address, bytes);
+
     private FileImage? ImageOf(nint address)
     {
         foreach (FileImage image in images)

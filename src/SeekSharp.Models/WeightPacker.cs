@@ -8,10 +8,10 @@ namespace SeekSharp.Models;
 /// against the config (the kernels trust it), and tells how far it is. It owns what it packed. What is next in the file is read
 /// ahead while the threads pack, and what has been packed is given back, slice by slice.
 /// </summary>
-internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, bool exact, long totalBytes, IProgress<double>? progress, IReadOnlyList<FileImage>? images = null) : IDisposable
+internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, bool exact, long totalBytes, IProgress<double>? progress, SourcePages? pages = null) : IDisposable
 {
     private readonly NativeArena _arena = new();
-    private readonly SourcePages _pages = new(images ?? []);
+    private readonly SourcePages _pages = pages ?? new SourcePages([]);
     private readonly List<PackedMatrix> _packed = [];
     private readonly Dictionary<nint, Linear> _shared = [];
     private long _done;
@@ -19,11 +19,14 @@ internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, 
     /// <summary>Nothing may be rounded that the file holds in full.</summary>
     public bool Exact { get; } = exact;
 
+    /// <summary>Where experts are read from as they are needed; null where they are packed like everything else.</summary>
+    public ExpertStore? Experts { get; init; }
+
     /// <summary>Threads that pack.</summary>
     public WorkerPool Pool => pool;
 
     /// <summary>Bytes in memory.</summary>
-    public long Bytes => _packed.Sum(m => m.Bytes);
+    public long Bytes => _packed.Sum(m => m.Bytes) + (Experts?.Bytes ?? 0);
 
     /// <summary>Packs a matrix [rows, cols].</summary>
     /// <exception cref="CheckpointException">Another shape, or a format that no product takes.</exception>
@@ -63,27 +66,6 @@ internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, 
             throw new CheckpointException($"{source.Name}: expected {scales} block scales, found {source.Scales.Length}");
     }
 
-    /// <summary>Bytes of all matrices that a model packs, for progress.</summary>
-    public static long TotalBytes(ModelWeights weights)
-    {
-        long sum = weights.Output.ByteLength;
-        foreach (LayerWeights layer in weights.Layers.Concat(weights.MultiTokenPrediction.Select(m => m.Layer)))
-        {
-            if (layer.GroupedQuery is { } g) Add(g.Q, g.K, g.V, g.O);
-            if (layer.Latent is { } l) Add([l.QA, l.QB, l.KvA, l.KvB, .. l.KB ?? [], .. l.VB ?? [], l.O]);
-            if (layer.Dense is { } d) Add(d.Gate, d.Up, d.Down);
-            if (layer.Experts is not { } m) continue;
-            Add(m.Router, m.Shared?.Gate, m.Shared?.Up, m.Shared?.Down);
-            foreach (SwiGluWeights expert in m.Experts) Add(expert.Gate, expert.Up, expert.Down);
-        }
-        return sum;
-
-        void Add(params ReadOnlySpan<MatrixSource?> sources)
-        {
-            foreach (MatrixSource? source in sources) sum += source?.ByteLength ?? 0;
-        }
-    }
-
     /// <summary>Gives a source's pages back that was read in another way than by packing it.</summary>
     public void Forget(MatrixSource source) => _pages.Done(source.Address, source.ByteLength);
 
@@ -111,6 +93,7 @@ internal sealed unsafe class WeightPacker(KernelTable kernels, WorkerPool pool, 
 
     public void Dispose()
     {
+        Experts?.Dispose();
         foreach (PackedMatrix matrix in _packed) matrix.Dispose();
         _packed.Clear();
         _arena.Dispose();

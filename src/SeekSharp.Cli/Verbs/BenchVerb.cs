@@ -79,6 +79,8 @@ internal static class BenchVerb
                 ["weight_bytes"] = model.WeightBytes,
                 ["kv_bytes"] = KvCache.Blocks((int)longest - 1) * engine.Pool.Layout.BlockBytes,
                 ["peak_memory_bytes"] = peak,
+                ["experts_asked"] = model.ExpertCounts?.Asked,
+                ["experts_read"] = model.ExpertCounts?.Read,
                 ["bandwidth_gbs"] = Math.Round(bandwidth / 1e9, 2),
                 ["decode_bandwidth_share"] = Math.Round(decodeSpeed * touched / bandwidth, 4),
             };

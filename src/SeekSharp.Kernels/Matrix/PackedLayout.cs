@@ -21,6 +21,9 @@ namespace SeekSharp.Kernels;
 /// <param name="Mins">Has minima.</param>
 internal readonly record struct PackedLayout(int Blocks, int Header, bool Four, bool Two, bool One, bool Eight, int Parts, bool Mins)
 {
+    /// <summary>Goes up with every change of how a format lies in memory: files of packed weights from before are then refused.</summary>
+    public const int Version = 1;
+
     /// <summary>Outputs of a panel.</summary>
     public const int Width = 32;
 

@@ -85,26 +85,57 @@ internal sealed unsafe class PackedMatrix : IDisposable
             : TryPack(format, NumberFormat.F32, rows, cols, source, fp8Scales, kernels, pool, arena, sliceDone, out _)!;
     }
 
+    /// <summary>
+    /// As the other, on the calling thread alone and into memory that the caller owns and keeps, aligned to 64 bytes, <see cref="PackedBytes"/> of it. Only a matrix that must become F32
+    /// brings memory of its own; disposing frees that.
+    /// </summary>
+    /// <exception cref="KernelException">A format without products, or sizes that do not fit.</exception>
+    public static PackedMatrix PackInto(byte* memory, NumberFormat format, long rows, long cols, nint source, float[]? fp8Scales, KernelTable kernels)
+    {
+        Check(format, rows, cols, fp8Scales);
+        return TryPack(format, format, rows, cols, source, fp8Scales, kernels, null, null, null, out bool regular, memory) is { } matrix && regular ? matrix
+            : TryPack(format, NumberFormat.F32, rows, cols, source, fp8Scales, kernels, null, null, null, out _)!;
+    }
+
+    /// <summary>A matrix that was packed before, in the file's format, and lies in memory that the caller owns and keeps.</summary>
+    /// <exception cref="KernelException">A format without products, or sizes that do not fit.</exception>
+    public static PackedMatrix Over(byte* memory, NumberFormat format, long rows, long cols, bool fp8Scales, KernelTable kernels)
+    {
+        Check(format, rows, cols, null);
+        long bytes = PanelsBytes(format, rows, cols), scales = fp8Scales ? ScaleCount(rows, cols) * sizeof(float) : 0;
+        return new PackedMatrix(format, format, (int)rows, (int)cols, memory, scales == 0 ? null : (float*)(memory + Aligned(bytes)), bytes + scales, null, kernels);
+    }
+
+    /// <summary>Bytes that a matrix takes when it is packed in the file's format, with its FP8 scales behind; a multiple of 64.</summary>
+    public static long PackedBytes(NumberFormat format, long rows, long cols, bool fp8Scales) =>
+        checked(Aligned(PanelsBytes(format, rows, cols)) + (fp8Scales ? Aligned(ScaleCount(rows, cols) * sizeof(float)) : 0));
+
+    private static long PanelsBytes(NumberFormat format, long rows, long cols) => checked((rows + 31) / 32 * PackedLayout.PanelBytes(format, cols));
+
+    private static long ScaleCount(long rows, long cols) => (rows + 127) / 128 * ((cols + 127) / 128);
+
+    private static long Aligned(long bytes) => checked(bytes + 63) & ~63L;
+
     private static void Check(NumberFormat format, long rows, long cols, float[]? fp8Scales)
     {
         if (!PackedLayout.HasProduct(format)) throw new KernelException($"no matrix products with weights in {format}");
         if (rows is < 1 or > int.MaxValue - 31 || cols is < 1 or > int.MaxValue - 256 || cols % NumberFormats.BlockSize(format) != 0)
             throw new KernelException($"a matrix of {rows} × {cols} cannot be packed in {format} (blocks of {NumberFormats.BlockSize(format)})");
-        long scaleCount = (rows + 127) / 128 * ((cols + 127) / 128);
+        long scaleCount = ScaleCount(rows, cols);
         if (fp8Scales is not null && (format != NumberFormat.F8E4M3 || fp8Scales.LongLength != scaleCount))
             throw new KernelException($"a matrix of {rows} × {cols} in {format} takes {(format == NumberFormat.F8E4M3 ? scaleCount : 0)} block scales, not {fp8Scales.Length}");
     }
 
-    // Null where a number is not finite and the format in memory does not take it.
-    private static PackedMatrix? TryPack(NumberFormat format, NumberFormat stored, long rows, long cols, nint source, float[]? fp8Scales, KernelTable kernels, WorkerPool pool,
-        NativeArena? arena, Action<nint, long>? sliceDone, out bool regular)
+    // Null where a number is not finite and the format in memory does not take it. Memory: given, the arena's, or the matrix's own.
+    private static PackedMatrix? TryPack(NumberFormat format, NumberFormat stored, long rows, long cols, nint source, float[]? fp8Scales, KernelTable kernels, WorkerPool? pool,
+        NativeArena? arena, Action<nint, long>? sliceDone, out bool regular, byte* memory = null)
     {
-        long panelBytes = PackedLayout.PanelBytes(stored, cols), bytes = checked((rows + 31) / 32 * panelBytes), scaleBytes = fp8Scales is null || stored != format ? 0 : fp8Scales.Length * 4L;
-        long scalesAt = (bytes + 63) & ~63L, rowBytes = NumberFormats.ByteCount(format, cols);
-        NativeBuffer? own = arena is null ? new NativeBuffer(scalesAt + scaleBytes) : null;
+        long panelBytes = PackedLayout.PanelBytes(stored, cols), bytes = PanelsBytes(stored, rows, cols), scaleBytes = fp8Scales is null || stored != format ? 0 : fp8Scales.Length * 4L;
+        long scalesAt = Aligned(bytes), rowBytes = NumberFormats.ByteCount(format, cols);
+        NativeBuffer? own = arena is null && memory == null ? new NativeBuffer(scalesAt + scaleBytes) : null;
         try
         {
-            byte* memory = own is null ? arena!.Take(scalesAt + scaleBytes) : own.Address;
+            if (memory == null) memory = own is null ? arena!.Take(scalesAt + scaleBytes) : own.Address;
             int irregular = 0;
             fixed (float* blockScales = fp8Scales)
             {
@@ -124,7 +155,10 @@ internal sealed unsafe class PackedMatrix : IDisposable
                 for (int first = 0; first < panels && irregular == 0; first += slice)
                 {
                     work.FirstPanel = first;
-                    pool.Run(Math.Min(slice, panels - first), ref work);
+                    int count = Math.Min(slice, panels - first);
+                    if (pool is not null) pool.Run(count, ref work);
+                    else
+                        for (int p = 0; p < count; p++) work.Run(p, 0);
                     sliceDone?.Invoke(source + (nint)(first * 32 * rowBytes), Math.Min(slice * 32L, rows - first * 32L) * rowBytes);
                 }
             }
