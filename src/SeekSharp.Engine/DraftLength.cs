@@ -20,8 +20,10 @@ internal sealed class DraftLength(double expected)
     /// <param name="rows">Rows that the step has without this draft, the sequence's own one included.</param>
     /// <param name="cost">What a step costs.</param>
     /// <param name="draftSeconds">What a drafted token costs beside its row.</param>
-    public int Choose(int most, int sequences, int rows, RowCost cost, double draftSeconds)
+    /// <param name="worth">Seconds that it saves, as far as is known; 0 for a trial.</param>
+    public int Choose(int most, int sequences, int rows, RowCost cost, double draftSeconds, out double worth)
     {
+        worth = 0;
         if (most < 1) return 0;
         double plain = cost.Of(rows), perToken = plain / sequences, brought = 0, chance = 1, bestGain = 0, rate = Rate;
         int best = 0;
@@ -35,6 +37,7 @@ internal sealed class DraftLength(double expected)
         if (best > 0)
         {
             (_pause, _paused) = (FirstPause, 0);
+            worth = bestGain;
             return best;
         }
         if (++_paused < _pause) return 0;

@@ -111,6 +111,7 @@ internal sealed class KvMemory(BlockPool pool, Func<LoraAdapter?, KvCache> creat
     {
         if (sequence.Cache is null) return;
         sequence.Cache.Dispose();
+        if (sequence.Draft is { } draft) DraftModel.Forget(draft);
         (sequence.Cache, sequence.Computed) = (null, 0);
         Prefixes.ReleaseRoot(sequence.Space);
     }

@@ -11,12 +11,14 @@ internal sealed record EngineOptions
     public SchedulerOptions Scheduler { get; init; } = new();
     /// <summary>Bytes for keys and values, the prefix cache's included; at least what the longest sequence takes is used. Null: a quarter of the free memory, or that.</summary>
     public long? KvBytes { get; init; }
-    /// <summary>Multi-token-prediction modules follow the sequences.</summary>
-    public bool MultiTokenPrediction { get; init; }
     /// <summary>The prefix cache's second tier; null for none. It stays its owner's.</summary>
     public DiskTier? Disk { get; init; }
     /// <summary>With <see cref="Disk"/>: names the model's weights, so that two files never share a name (a hash, or path, size and time).</summary>
     public string ModelIdentity { get; init; } = "";
+    /// <summary>How tokens are guessed ahead.</summary>
+    public SpeculationOptions Speculation { get; init; } = new();
+    /// <summary>The model's name in metrics and traces.</summary>
+    public string ModelName { get; init; } = "";
 }
 
 /// <summary>What an engine is doing, and has done.</summary>
@@ -33,10 +35,13 @@ internal sealed class LlmEngine : IDisposable
     private readonly KvMemory _memory;
     private readonly Scheduler _scheduler;
     private readonly Sampler?[] _samplers;     // one a thread
+    private readonly SpeculativeDecoder _speculation;
+    private readonly EngineMetrics _metrics;
     private readonly Lock _steps = new();
     private BatchPart[] _parts = new BatchPart[64];
     private int[] _ids = new int[512];         // [T] of the step
     private int[] _chosen = new int[64];       // [parts]
+    private int[] _rows = new int[64];         // [parts] their first rows of logits
     private Exception?[] _errors = new Exception?[64];
     private float[] _logits = [];              // [parts that choose, V]
     private long _stepCount, _promptTokens, _cachedTokens, _generated;
@@ -49,7 +54,7 @@ internal sealed class LlmEngine : IDisposable
     {
         _model = model;
         Options = options ?? new EngineOptions();
-        bool mtp = Options.MultiTokenPrediction && model.HasMultiTokenPrediction;
+        bool mtp = Options.Speculation.MultiTokenPrediction && model.HasMultiTokenPrediction;
         long blockBytes = Math.Max(1, model.KvBlockBytes(mtp)), free = Math.Min(AvailableMemory(), model.CacheBytes ?? long.MaxValue);
         ContextLength = LongestContext(model, blockBytes / KvCache.BlockTokens, free);
         Vocabulary = Math.Min(model.VocabularySize, vocabulary ?? int.MaxValue);
@@ -63,8 +68,10 @@ internal sealed class LlmEngine : IDisposable
                 mtp ? "mtp" : "", KernelTable.Current.Name, version, space.Tenant);
             _memory.Prefixes.Disk = Options.Disk;
         }
-        _scheduler = new Scheduler(_memory, Options.Scheduler);
+        _metrics = new EngineMetrics(Options.ModelName);
+        _scheduler = new Scheduler(_memory, Options.Scheduler) { Ended = _metrics.Ended };
         _samplers = new Sampler?[model.Threads];
+        _speculation = new SpeculativeDecoder(model, Options.Speculation, Vocabulary, mtp, (long)Pool.Capacity * KvCache.BlockTokens);
     }
 
     private const int MostBlocks = 1 << 21; // what stands beside the blocks stays below a gigabyte
@@ -83,9 +90,18 @@ internal sealed class LlmEngine : IDisposable
     {
         get
         {
-            lock (_steps) return new(_scheduler.Running, _scheduler.Waiting, Pool.Used, _memory.Prefixes.IdleCount, Pool.Capacity, _stepCount, _promptTokens, _cachedTokens, _generated, _scheduler.Preemptions);
+            lock (_steps) return Snapshot();
         }
     }
+
+    /// <summary>What became of drafts of one kind.</summary>
+    public SpeculationStatistics Speculated(DraftKind kind)
+    {
+        lock (_steps) return _speculation.Of(kind);
+    }
+
+    private EngineStatistics Snapshot() =>
+        new(_scheduler.Running, _scheduler.Waiting, Pool.Used, _memory.Prefixes.IdleCount, Pool.Capacity, _stepCount, _promptTokens, _cachedTokens, _generated, _scheduler.Preemptions);
 
     /// <summary>Sequences that wait.</summary>
     public int Waiting => _scheduler.Waiting;
@@ -110,6 +126,7 @@ internal sealed class LlmEngine : IDisposable
     public void Add(Sequence sequence)
     {
         Validate(sequence);
+        EngineMetrics.Arrived(sequence);
         lock (_steps) _scheduler.Add(sequence);
     }
 
@@ -149,8 +166,11 @@ internal sealed class LlmEngine : IDisposable
         {
             IReadOnlyList<ScheduledPart> batch = _scheduler.Schedule();
             if (batch.Count == 0) return false;
+            long began = Stopwatch.GetTimestamp();
+            _speculation.Draft(batch, _memory, ContextLength, Options.Scheduler.MaxTokens);
             ReadOnlySpan<int> ids = Run(batch);
             Commit(batch, ids);
+            _metrics.Stepped(Snapshot(), Stopwatch.GetElapsedTime(began));
             return true;
         }
     }
@@ -164,15 +184,22 @@ internal sealed class LlmEngine : IDisposable
     /// <summary>Computes the batch and chooses a token for each part that reached its sequence's end; −1 for the others.</summary>
     private ReadOnlySpan<int> Run(IReadOnlyList<ScheduledPart> batch)
     {
-        int tokens = 0, rows = 0, v = _model.VocabularySize;
+        int tokens = 0, rows = 0, drafted = 0, v = _model.VocabularySize;
         Grow(batch);
         for (int i = 0; i < batch.Count; i++)
         {
             (Sequence sequence, int start, int count) = batch[i];
+            ReadOnlySpan<int> draft = _speculation.DraftOf(i);
             sequence.Ids.Slice(start, count).CopyTo(_ids.AsSpan(tokens));
-            tokens += count;
-            _parts[i] = new(sequence.Cache!, count, batch[i].Chooses ? 1 : 0);
-            _chosen[i] = batch[i].Chooses ? rows++ : -1;
+            draft.CopyTo(_ids.AsSpan(tokens + count));
+            int choices = batch[i].Chooses ? 1 + draft.Length : 0;
+            _parts[i] = new(sequence.Cache!, count + draft.Length, choices);
+            _chosen[i] = choices > 0 ? rows : -1;
+            _rows[i] = rows;
+            tokens += count + draft.Length;
+            rows += choices;
+            drafted += draft.Length;
+            EngineMetrics.Began(sequence);
             _errors[i] = null;
         }
         if (_logits.Length < rows * v) _logits = GC.AllocateUninitializedArray<float>(Math.Max(rows, Math.Min(2 * rows, 16)) * v);
@@ -180,7 +207,9 @@ internal sealed class LlmEngine : IDisposable
         {
             long began = Stopwatch.GetTimestamp();
             _model.Forward(_parts.AsSpan(0, batch.Count), _ids.AsSpan(0, tokens), _logits.AsSpan(0, rows * v));
-            _scheduler.Learn(batch, Stopwatch.GetElapsedTime(began));
+            TimeSpan time = Stopwatch.GetElapsedTime(began);
+            if (drafted == 0) _scheduler.Learn(batch, time);
+            _speculation.Learn(batch, time);
             var work = new ChooseWork { Owner = this, Batch = batch };
             _model.Pool.Run(batch.Count, ref work);
         }
@@ -206,15 +235,14 @@ internal sealed class LlmEngine : IDisposable
                 {
                     bool prompt = start < sequence.PromptLength;
                     sequence.Computed += count;
-                    _memory.Publish(sequence);
                     if (prompt) _promptTokens += Math.Min(sequence.Computed, sequence.PromptLength) - start;
                     if (ids[i] >= 0)
                     {
                         if (sequence.Generated.IsEmpty) _cachedTokens += sequence.CachedTokens;
-                        sequence.Append(ids[i], ContextLength);
-                        _generated++;
+                        Continue(sequence, i, ids[i]);
                     }
-                    sequence.Observer?.Advanced(ids[i]);
+                    _memory.Publish(sequence);
+                    if (ids[i] < 0) sequence.Observer?.Advanced(-1);
                 }
             }
             catch (Exception e)
@@ -223,6 +251,40 @@ internal sealed class LlmEngine : IDisposable
             }
             if (sequence.IsFinished) _scheduler.Retire(sequence);
         }
+    }
+
+    // The chosen token goes to the sequence; and as long as it is the one that was guessed, the next one is chosen from the row after it.
+    private void Continue(Sequence sequence, int part, int id)
+    {
+        ReadOnlySpan<int> draft = _speculation.DraftOf(part);
+        int held = 0;
+        while (true)
+        {
+            bool guessed = held < draft.Length && draft[held] == id;
+            sequence.Append(id, ContextLength);
+            _generated++;
+            EngineMetrics.Chosen(sequence);
+            sequence.Observer?.Advanced(id);
+            if (!guessed || sequence.IsFinished)
+            {
+                if (draft.IsEmpty) return;
+                DraftKind kind = _speculation.Checked(part, sequence, guessed ? held + 1 : held);
+                _metrics.Checked(kind, draft.Length, guessed ? held + 1 : held);
+                // What was computed for guesses that do not hold is forgotten; its places are written anew.
+                sequence.Computed += held;
+                sequence.Cache!.Truncate(sequence.Computed);
+                return;
+            }
+            held++;
+            id = Choose(sequence, _rows[part] + held, 0);
+        }
+    }
+
+    private int Choose(Sequence sequence, int row, int worker)
+    {
+        Span<float> logits = _logits.AsSpan(row * _model.VocabularySize, _model.VocabularySize);
+        LogitsSeen?.Invoke(sequence, logits);
+        return (_samplers[worker] ??= new Sampler(Vocabulary)).Choose(sequence, logits[..Vocabulary]);
     }
 
     private struct ChooseWork : IParallelWork
@@ -236,10 +298,7 @@ internal sealed class LlmEngine : IDisposable
             if (row < 0) return;
             try
             {
-                Sampler sampler = Owner._samplers[worker] ??= new Sampler(Owner.Vocabulary);
-                Sequence sequence = Batch[item].Sequence;
-                Owner.LogitsSeen?.Invoke(sequence, Owner._logits.AsSpan(row * Owner._model.VocabularySize, Owner._model.VocabularySize));
-                Owner._chosen[item] = sampler.Choose(sequence, Owner._logits.AsSpan(row * Owner._model.VocabularySize, Owner.Vocabulary));
+                Owner._chosen[item] = Owner.Choose(Batch[item].Sequence, row, worker);
             }
             catch (Exception e)
             {
@@ -251,11 +310,11 @@ internal sealed class LlmEngine : IDisposable
     private void Grow(IReadOnlyList<ScheduledPart> batch)
     {
         int tokens = 0;
-        for (int i = 0; i < batch.Count; i++) tokens += batch[i].Count;
+        for (int i = 0; i < batch.Count; i++) tokens += batch[i].Count + _speculation.DraftOf(i).Length;
         if (_ids.Length < tokens) _ids = new int[tokens];
         if (_parts.Length >= batch.Count) return;
         int length = Math.Max(batch.Count, 2 * _parts.Length);
-        (_parts, _chosen, _errors) = (new BatchPart[length], new int[length], new Exception?[length]);
+        (_parts, _chosen, _rows, _errors) = (new BatchPart[length], new int[length], new int[length], new Exception?[length]);
     }
 
     /// <summary>
@@ -294,6 +353,11 @@ internal sealed class LlmEngine : IDisposable
     /// <summary>Gives the memory back. Nothing may be running.</summary>
     public void Dispose()
     {
-        lock (_steps) Pool.Dispose();
+        lock (_steps)
+        {
+            _speculation.Dispose();
+            _metrics.Dispose();
+            Pool.Dispose();
+        }
     }
 }

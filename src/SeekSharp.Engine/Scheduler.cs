@@ -51,6 +51,9 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
     /// <summary>How often a sequence gave its memory to others.</summary>
     public long Preemptions { get; private set; }
 
+    /// <summary>Told of every sequence that has ended.</summary>
+    public Action<Sequence>? Ended { get; init; }
+
     /// <summary>What steps take.</summary>
     public StepCost Cost { get; } = new();
 
@@ -105,6 +108,7 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
     {
         _running.Remove(sequence);
         memory.Release(sequence);
+        Ended?.Invoke(sequence);
         Tell(sequence);
     }
 

@@ -122,6 +122,12 @@ internal sealed class Sequence
     /// <summary>Who goes first: by priority, then by arrival.</summary>
     internal bool GoesBefore(Sequence other) => Priority != other.Priority ? Priority > other.Priority : Arrival < other.Arrival;
 
+    /// <summary>What speculation knows of it; null where nothing was drafted yet.</summary>
+    internal DraftState? Draft { get; set; }
+    /// <summary>The next token is known.</summary>
+    internal bool IsForced => _forced.Count > 0;
+    internal RequestTimes Times;
+
     internal bool TryTakeForced(out int id) => _forced.TryDequeue(out id);
 
     /// <summary>Adds a generated token and ends the sequence where it was the last one.</summary>

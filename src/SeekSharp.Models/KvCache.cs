@@ -16,6 +16,8 @@ public sealed unsafe class KvCache : IDisposable
     public const int BlockTokens = KvBlock.Tokens;
 
     private readonly BlockPool? _own; // null where the pool is an engine's
+    /// <summary>Tokens that can be cut off after a step with the module still able to follow.</summary>
+    internal const int MostRefused = HiddenKept - 1;
     private const int HiddenKept = 16; // rows: so many drafts can be refused and the last accepted token's hidden state is still there
 
     private readonly float[]? _hidden; // [HiddenKept, H]

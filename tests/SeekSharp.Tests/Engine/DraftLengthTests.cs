@@ -16,7 +16,7 @@ public sealed class DraftLengthTests
     [Fact]
     public void It_drafts_as_far_as_it_pays()
     {
-        int Of(double rate, double each, int sequences = 1, double draftMs = 0) => new DraftLength(rate).Choose(24, sequences, sequences, Cost(each), draftMs / 1000);
+        int Of(double rate, double each, int sequences = 1, double draftMs = 0) => new DraftLength(rate).Choose(24, sequences, sequences, Cost(each), draftMs / 1000, out _);
         Assert.Equal(24, Of(0.999, 0.5));
         Assert.InRange(Of(0.7, 0.5), 5, 10);      // 0.7^k ≥ 0.05 up to k = 8
         Assert.InRange(Of(0.3, 0.5), 2, 3);
@@ -34,7 +34,7 @@ public sealed class DraftLengthTests
         var drafted = new List<int>();
         for (int step = 0; step < 2000; step++)
         {
-            int k = length.Choose(8, 1, 1, cost, 0);
+            int k = length.Choose(8, 1, 1, cost, 0, out _);
             if (k == 0) continue;
             drafted.Add(step);
             length.Learn(k, 0); // never accepted
@@ -43,7 +43,7 @@ public sealed class DraftLengthTests
         Assert.InRange(drafted.Count(step => step >= 1000), 1, 5);
         // When it pays again it is back at once.
         for (int step = 0; step < 600 && length.Rate < 0.5; step++)
-            if (length.Choose(8, 1, 1, cost, 0) is > 0 and int k) length.Learn(k, k);
+            if (length.Choose(8, 1, 1, cost, 0, out _) is > 0 and int k) length.Learn(k, k);
         Assert.True(length.Rate > 0.5);
     }
 

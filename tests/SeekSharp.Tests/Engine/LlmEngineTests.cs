@@ -58,7 +58,7 @@ public sealed class LlmEngineTests
         cold.Clear();
         Assert.Equal(Generate(cold, other, Sampled, out _), warm);
 
-        Generate(engine, second[..128], Sampled, out Sequence exact);
+        Generate(engine, second.AsSpan(0, 128), Sampled, out Sequence exact);
         Assert.Equal(64, exact.CachedTokens); // the last token is computed for its logits, and its block with it
         var stranger = new Sequence(second, Sampled) { Tenant = "another" };
         engine.Add(stranger);
