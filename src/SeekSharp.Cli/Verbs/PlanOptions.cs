@@ -30,12 +30,14 @@ internal sealed class PlanOptions
 
     public string? Html(ParseResult parsed) => parsed.GetValue(_html);
 
+    public bool Explain(ParseResult parsed) => parsed.GetValue(_explain);
+
     public bool Json(ParseResult parsed) => parsed.GetValue(_json);
 
     /// <summary>Shows the results as asked for.</summary>
     public void Show(ParseResult parsed, string title, Ledger ledger, System.Text.Json.Nodes.JsonObject? more = null)
     {
         if (Json(parsed)) JsonOutput.Write(PlanReport.Json(title, ledger, more));
-        else PlanReport.Print(title, ledger, parsed.GetValue(_explain));
+        else PlanReport.Print(title, ledger, Explain(parsed));
     }
 }

@@ -23,6 +23,20 @@ internal static class PlanReport
         foreach (string assumption in ledger.Assumptions) output.WriteLine("assumed: " + assumption);
     }
 
+    /// <summary>Writes a page.</summary>
+    public static void Save(string file, string page)
+    {
+        try
+        {
+            File.WriteAllText(file, page);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new CliException($"{file}: cannot be written ({CommandLine.OneLine(e.Message)})");
+        }
+        Console.Error.WriteLine($"wrote {file}");
+    }
+
     /// <summary><c>title</c>, <c>results</c> by key with value, unit, formula and inputs, <c>warnings</c>, <c>assumptions</c>.</summary>
     public static JsonObject Json(string title, Ledger ledger, JsonObject? more = null)
     {

@@ -48,6 +48,7 @@ internal static class PlanTrainVerb
                 Co2 = parsed.GetValue(co2) is { } k ? Quantity.Number(k, "--co2", 0, 5) : 0.45,
                 Given = [.. (parsed.GetValue(add) ?? []).Select(TrainingInputs.ReadGiven)],
             });
+            if (shared.Html(parsed) is { } file) PlanReport.Save(file, PlanPages.Training(Title(plan), plan));
             shared.Show(parsed, Title(plan), plan.Ledger);
             return 0;
         });

@@ -9,6 +9,8 @@ internal static class PlanVerb
     {
         var command = new Command("plan", "Plan what training or serving a model costs: memory, time, GPUs, money");
         command.Subcommands.Add(PlanTrainVerb.Create());
+        command.Subcommands.Add(PlanServeVerb.Create());
+        command.Subcommands.Add(PlanCompareVerb.Create());
         return command;
     }
 }
