@@ -15,15 +15,14 @@ internal static unsafe partial class Program
 
     private static void Main(string[] args)
     {
-<<<<<<< HEAD
         if (args is ["pack", ..])
         {
             PackingSpeed.Run(args[1..]);
-=======
-        if (args.Length > 0 && args[0] == "stream")
+            return;
+        }
+        if (args is ["stream", ..])
         {
             Stream(args[1..]);
->>>>>>> 2ed63d5 (Kernels: stream benchmark; prefetch 4 KB ahead, as measured)
             return;
         }
         NumberFormat[] formats = args.Length > 0 ? [.. args[0].Split(',').Select(name => Enum.Parse<NumberFormat>(name, true))]
