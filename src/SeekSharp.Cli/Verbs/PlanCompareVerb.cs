@@ -14,7 +14,7 @@ internal static class PlanCompareVerb
         var gpus = new Option<string>("--gpus") { Description = "GPUs to train on", DefaultValueFactory = _ => "2048", HelpName = "N" };
         var tokens = new Option<string>("--tokens") { Description = "Tokens to train with", DefaultValueFactory = _ => "14.8T", HelpName = "TOKENS" };
         var context = new Option<string>("--context") { Description = "Sequence length", DefaultValueFactory = _ => "4096", HelpName = "TOKENS" };
-        var load = new Option<string>("--load") { Description = "A day's tokens to serve", DefaultValueFactory = _ => "10B-in,2B-out,50%-hit", HelpName = "LOAD" };
+        var load = new Option<string>("--load") { Description = "A day's tokens to serve", DefaultValueFactory = _ => "100B-in,20B-out,50%-hit", HelpName = "LOAD" };
         var prices = new Option<string>("--prices") { Description = "The API to compare buying with: a price list's name, a file, or HIT,MISS,OUT", DefaultValueFactory = _ => "deepseek-r1", HelpName = "LIST" };
         var command = new Command("compare", "Models side by side") { models, gpus, tokens, context, load, prices };
         shared.AddTo(command, model: false);

@@ -19,14 +19,17 @@ internal static class PlanServeVerb
         var kvBits = new Option<string?>("--kv-bits") { Description = "Bits of a number in the cache (default: 16)", HelpName = "N" };
         var expertLoad = new Option<string?>("--expert-load") { Description = "JSON with the tokens of every expert; places and copies the busy ones", HelpName = "FILE" };
         var buy = new Option<string?>("--buy") { Description = "Dollars to buy a GPU with its share of a server", HelpName = "DOLLARS" };
+        var check = new Option<bool>("--check") { Description = "With --gpu this: run bench as well and show how far the plan is off" };
         var command = new Command("serve", "What a serving fleet costs and earns");
         shared.AddTo(command);
-        foreach (Option o in (Option[])[load, prefill, decode, prices, curve, speed, utilization, kvBits, expertLoad, buy]) command.Options.Add(o);
+        foreach (Option o in (Option[])[load, prefill, decode, prices, curve, speed, utilization, kvBits, expertLoad, buy, check]) command.Options.Add(o);
         command.SetAction(parsed =>
         {
             PlannedModel model = PlannedModel.Find(shared.Model(parsed));
             PriceList list = parsed.GetValue(prices) is { } p ? PriceList.Find(p) : PriceList.For(model);
             string gpu = shared.Gpu(parsed) ?? model.Recipe.Gpu ?? "h100";
+            if (gpu == HardwareLibrary.ThisMachine) return PlanCpu.Run(shared, parsed, model, list, check: parsed.GetValue(check), parsed.GetValue(kvBits) is { } bits ? Quantity.Number(bits, "--kv-bits", 1, 32) : 16);
+            if (parsed.GetValue(check)) throw CliException.Usage("--check goes with --gpu this");
             ServingPlan plan = ServingPlan.Of(new ServingInputs
             {
                 Model = model,

@@ -15,7 +15,7 @@ internal sealed record ChartLine(string Name, int Color, IReadOnlyList<(double X
 /// </summary>
 internal static class SvgChart
 {
-    private const double Width = 760, Height = 340, Left = 76, Right = 150, Top = 18, Bottom = 46;
+    private const double Width = 1120, Height = 400, Left = 76, Right = 170, Top = 34, Bottom = 48;
 
     public static string Lines(string xTitle, string yTitle, IReadOnlyList<ChartLine> lines, Func<double, string> xText, Func<double, string> yText, (double X, string Text)? mark = null)
     {
@@ -29,12 +29,12 @@ internal static class SvgChart
             svg.Append(Svg.Line(Left, Y(y), Width - Right, Y(y), y == 0 ? "axis" : "grid"));
             svg.Append(Svg.Text(Left - 8, Y(y) + 4, yText(y), "end"));
         }
-        for (double x = Math.Ceiling(xMin / xStep - 1e-9) * xStep; x <= xMax * 1.0001; x += xStep) svg.Append(Svg.Text(X(x), Height - Bottom + 20, xText(x), "middle"));
-        svg.Append(Svg.Text((Left + Width - Right) / 2, Height - 6, xTitle, "middle", "title")).Append(Svg.Text(Left - 62, Top - 4, yTitle, "start", "title"));
+        for (double x = Math.Max(0, Math.Ceiling(xMin / xStep - 1e-9)) * xStep; x <= xMax * 1.0001; x += xStep) svg.Append(Svg.Text(X(x), Height - Bottom + 20, xText(x), "middle"));
+        svg.Append(Svg.Text((Left + Width - Right) / 2, Height - 6, xTitle, "middle", "title")).Append(Svg.Text(Left - 8, 14, yTitle, "end", "title"));
         if (mark is { } m && m.X >= xMin && m.X <= xMax)
         {
             svg.Append(Svg.Line(X(m.X), Top, X(m.X), Height - Bottom, "mark"));
-            svg.Append(Svg.Text(X(m.X) + 6, Top + 12, m.Text, "start", "strong"));
+            svg.Append(Svg.Text(X(m.X) + 6, Top - 6, m.Text, "start", "strong"));
         }
         var ends = new List<double>();
         foreach (ChartLine line in lines.OrderByDescending(l => l.Points[^1].Y))

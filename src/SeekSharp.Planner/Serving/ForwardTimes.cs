@@ -51,7 +51,7 @@ internal sealed class ForwardTimes(ModelShape model, Gpu gpu, ServingUnit unit, 
             one += kernels.Pass(PassBytes(layer, micro), kind.Key ? MoePasses : DensePasses);
             compute += kind.Count() * one;
             // Low-latency kernels send each token to each of its experts by itself, over the network wherever the unit is larger than a node.
-            double link = unit.Gpus > gpu.PerNode ? gpu.ScaleOut : gpu.ScaleUp;
+            double link = Math.Max(unit.Tensor, unit.Expert) > gpu.PerNode ? gpu.ScaleOut : gpu.ScaleUp;
             if (unit.Expert > 1 && kind.Key) wire += kind.Count() * micro * model.Config.NumExpertsPerTok * model.Hidden * (size + Traffic.CombineBytes) / link;
             if (unit.Tensor > 1) wire += kind.Count() * 2 * (2 * (unit.Tensor - 1.0) / unit.Tensor * micro * model.Hidden * 2 / link + KernelModel.Launch * 3);
         }

@@ -62,7 +62,10 @@ public sealed class ExpertPlacementTests
         double[][] loads = [.. Enumerable.Range(0, 3).Select(_ => Enumerable.Range(0, 256).Select(_ => Math.Exp(3 * random.NextDouble())).ToArray())];
         var inputs = new ServingInputs
         {
-            Model = PlannedModel.Find("deepseek-r1"), Gpu = new HardwareLibrary().Find("h800"), Load = ServingLoad.Parse("608B-in,168B-out,56.3%-hit,4989-context"), Prices = PriceList.BuiltIn[0],
+            Model = PlannedModel.Find("deepseek-r1"),
+            Gpu = new HardwareLibrary().Find("h800"),
+            Load = ServingLoad.Parse("608B-in,168B-out,56.3%-hit,4989-context"),
+            Prices = PriceList.BuiltIn[0],
         };
         ServingPlan even = ServingPlan.Of(inputs), skewed = ServingPlan.Of(inputs with { ExpertLoads = loads });
         Assert.True(skewed.PrefillBalance.InOrder > 1.3 && skewed.PrefillBalance.Placed < 1.1);

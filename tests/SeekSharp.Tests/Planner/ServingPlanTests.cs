@@ -13,7 +13,11 @@ public sealed class ServingPlanTests
 
     private static ServingInputs Day(string load = "608B-in,168B-out,56.3%-hit,4989-context") => new()
     {
-        Model = PlannedModel.Find("deepseek-r1"), Gpu = new HardwareLibrary().Find("h800"), Load = ServingLoad.Parse(load), Prices = PriceList.Find("deepseek-r1"), Price = 2,
+        Model = PlannedModel.Find("deepseek-r1"),
+        Gpu = new HardwareLibrary().Find("h800"),
+        Load = ServingLoad.Parse(load),
+        Prices = PriceList.Find("deepseek-r1"),
+        Price = 2,
     };
 
     [Fact]
@@ -92,7 +96,7 @@ public sealed class ServingPlanTests
     {
         Assert.Contains("do not fit", Assert.Throws<PlannerException>(() => ServingPlan.Of(Day() with { Decode = "ep4" })).Message);
         Assert.Contains("do not divide", Assert.Throws<PlannerException>(() => ServingPlan.Of(Day() with { Decode = "ep144,r0" })).Message);
-        Assert.Contains("is not understood", Assert.Throws<PlannerException>(() => ServingPlan.Of(Day() with { Prefill = "pp4" })).Message);
+        Assert.Contains("is not understood", Assert.Throws<PlannerException>(() => ServingPlan.Of(Day() with { Prefill = "xx4" })).Message);
         Assert.Contains("even a single sequence", Assert.Throws<PlannerException>(() => ServingPlan.Of(Day() with { Speed = 5000 })).Message);
         Assert.Contains("no room", Assert.Throws<PlannerException>(() => ServingPlan.Of(Day("1B-in,1B-out,4M-context"))).Message);
         Assert.Contains("deepseek-r1", Assert.Throws<PlannerException>(() => PriceList.Find("deepseek-r2")).Message);

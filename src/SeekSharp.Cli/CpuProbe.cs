@@ -1,0 +1,75 @@
+using System.Diagnostics;
+using SeekSharp.Checkpoints;
+using SeekSharp.Kernels;
+using SeekSharp.Planner;
+
+namespace SeekSharp.Cli;
+
+/// <summary>Measures this machine for the planner: memory, one matrix product in a model's number format, a parallel region. Two to three seconds.</summary>
+internal static unsafe class CpuProbe
+{
+    private const int Inputs = 2048, Outputs = 2048;
+
+    /// <param name="format">Of the product's weights.</param>
+    public static CpuMachine Measure(NumberFormat format)
+    {
+        KernelTable kernels = KernelTable.Current;
+        using var pool = new WorkerPool(0);
+        MachineMeasurements limits = MachineProbe.Measure(kernels, pool);
+        using PackedMatrix matrix = Weights(format, kernels, pool);
+        return new CpuMachine($"{MachineProbe.CpuName}, {kernels.Name}, {limits.Threads} threads", limits.Threads, limits.ReadAllGbs * 1e9,
+            Product(matrix, 256, kernels, pool), Product(matrix, 32, kernels, pool), limits.Fp32Gflops * 1e9, Region(pool));
+    }
+
+    /// <summary>The format of most of a model's bytes; Q8_0 stands in for a config without weights.</summary>
+    public static NumberFormat FormatOf(string model)
+    {
+        if (!File.Exists(model) && !Directory.Exists(model) || model.EndsWith(".json", StringComparison.OrdinalIgnoreCase)) return NumberFormat.Q8_0;
+        using ModelFolder folder = ModelFolder.Open(model);
+        return folder.Checkpoint?.Tensors.Values.GroupBy(t => t.Format).MaxBy(g => g.Sum(t => t.ByteLength))?.Key ?? NumberFormat.Q8_0;
+    }
+
+    private static double Product(PackedMatrix matrix, int rows, KernelTable kernels, WorkerPool pool)
+    {
+        using var x = new ActivationBuffer(Inputs);
+        using var y = new NativeBuffer((long)rows * Outputs * sizeof(float));
+        double best = double.MaxValue;
+        for (int round = 0; round < 12; round++)
+        {
+            float* values = x.Begin(rows);
+            for (int i = 0; i < rows * x.Stride; i++) values[i] = i % 7 - 3;
+            long start = Stopwatch.GetTimestamp();
+            MatrixProduct.Run(matrix, x, rows, (float*)y.Address, Outputs, null, Arithmetic.Default, kernels, pool);
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        return 2.0 * rows * Outputs * Inputs / best;
+    }
+
+    private static double Region(WorkerPool pool)
+    {
+        double best = double.MaxValue;
+        for (int round = 0; round < 5; round++)
+        {
+            const int Regions = 400;
+            var work = new Nothing();
+            long start = Stopwatch.GetTimestamp();
+            for (int i = 0; i < Regions; i++) pool.Run(pool.Threads * 2, ref work);
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds / Regions);
+        }
+        return best;
+    }
+
+    // Bytes that are small scales and codes in every format: what a code is does not change the time.
+    private static PackedMatrix Weights(NumberFormat format, KernelTable kernels, WorkerPool pool)
+    {
+        long bytes = (long)Outputs * NumberFormats.ByteCount(format, Inputs);
+        using var source = new NativeBuffer(bytes);
+        new Span<byte>(source.Address, (int)bytes).Fill(0x3B);
+        return PackedMatrix.Pack(format, Outputs, Inputs, (nint)source.Address, null, kernels, pool);
+    }
+
+    private struct Nothing : IParallelWork
+    {
+        public readonly void Run(int item, int worker) { }
+    }
+}

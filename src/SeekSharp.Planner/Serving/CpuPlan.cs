@@ -1,0 +1,78 @@
+using System.Globalization;
+
+namespace SeekSharp.Planner;
+
+/// <summary>What a processor reads and writes with a model, and what that means in money beside an API's prices.</summary>
+/// <remarks>
+/// Writing is bound by memory: the bytes that a token touches, and the barriers between operations. Reading is bound by arithmetic: products at the rate that one product
+/// reaches by itself, attention at half the fp32 peak. The shares are assumptions about how well kernels are fed, not fits to a benchmark.
+/// </remarks>
+internal sealed class CpuPlan
+{
+    /// <summary>Share of the memory's bandwidth that a pass over the weights reaches.</summary>
+    public const double StreamShare = 0.9;
+
+    /// <summary>Share of a lone product's rate that products reach between others: cold weights, rows quantized before, ends of regions.</summary>
+    public const double ProductShare = 0.85;
+
+    /// <summary>Share of the fp32 peak that attention reaches.</summary>
+    public const double AttentionShare = 0.5;
+
+    /// <summary>
+    /// Seconds that an operation on one row takes beyond its bytes and the empty region: rows quantized, streams that start cold, threads that end apart. An assumption that suits
+    /// the two synthetic models of <c>bench/results/plan-cpu.md</c>; it matters for small models only.
+    /// </summary>
+    public const double RowSeconds = 12e-6;
+
+    // Parallel regions of a layer, as the forward pass has them: two norms and additions, projections, rotation, attention, output, gate and up, activation, down;
+    // MLA adds its compressions and absorbed products, experts the router, its choice, two products and a sum.
+    private const int DenseRegions = 12, LatentRegions = 6, ExpertRegions = 5;
+
+    /// <param name="model">The model; its weights' bits are the file's average.</param>
+    /// <param name="machine">Measured.</param>
+    /// <param name="prompt">Tokens of a prompt.</param>
+    /// <param name="written">Tokens of an answer.</param>
+    /// <param name="depth">Tokens that are in the cache before.</param>
+    /// <param name="kvBits">Bits of a number in the cache.</param>
+    /// <param name="hour">Dollars for the machine and hour.</param>
+    /// <param name="prices">What to compare with.</param>
+    public CpuPlan(PlannedModel model, CpuMachine machine, int prompt, int written, int depth, double kvBits, double hour, PriceList prices)
+    {
+        (Model, Machine) = (model, machine);
+        ModelShape m = model.Shape;
+        double bytes = m.ActiveParameters * model.WeightBits / 8, kv = KvCacheSize.BytesPerToken(m, kvBits), length = depth + written / 2.0;
+        int regions = m.Layers.Sum(l => DenseRegions + (m.Config.IsLatentAttention ? LatentRegions : 0) + (l.IsMoe ? ExpertRegions : 0));
+        double weights = bytes / (machine.Read * StreamShare), cache = kv * length / (machine.Read * StreamShare), core = FlopCount.AbsorbedAttention(m, length) / (machine.Float * AttentionShare);
+        DecodeSeconds = weights + Math.Max(cache, core) + regions * (machine.Region + RowSeconds);
+
+        double dense = 0, experts = 0;
+        foreach (WeightMatrix w in m.Layers.SelectMany(l => l.Matrices))
+            if (w.Part == Part.RoutedExperts) experts += w.Flops;
+            else dense += w.Flops;
+        double seen = depth + prompt / 2.0, rows = m.Config.NRoutedExperts > 0 ? (double)prompt * m.Config.NumExpertsPerTok / m.Config.NRoutedExperts : prompt;
+        double rate = rows >= 256 ? machine.ManyRows : rows <= 32 ? machine.FewRows : machine.FewRows + (machine.ManyRows - machine.FewRows) * (rows - 32) / 224;
+        double attention = FlopCount.AbsorbedAttention(m, seen);
+        PrefillSeconds = prompt * (dense / machine.ManyRows / ProductShare + experts / rate / ProductShare + attention / (machine.Float * AttentionShare))
+            + m.Output.Parameters * model.WeightBits / 8 / (machine.Read * StreamShare) + regions * machine.Region; // only the last token needs the output
+
+        Ledger l = Ledger;
+        l.Add("bytes_per_token", "bytes that a token touches", bytes, "B", Quantity.Bytes(bytes), "active parameters · bits of a weight / 8", ("active", Quantity.Short(m.ActiveParameters)), ("bits", Quantity.Plain(model.WeightBits)));
+        l.Add("kv_bytes_per_token", "KV cache a token", kv, "B", $"{kv:#,##0} B", "layers · numbers a layer · bits / 8", ("bits", Quantity.Plain(kvBits)));
+        l.Add("decode_tps", "writing", 1 / DecodeSeconds, "1/s", $"{1 / DecodeSeconds:0.0} tokens/s", "1 / (bytes / (bandwidth · 90%) + max(cache, attention) + regions · (region + 12 µs))",
+            ("weights", Quantity.Time(weights)), ("bandwidth", $"{machine.Read / 1e9:0.0} GB/s"), ("cache", Quantity.Time(cache)), ("attention", Quantity.Time(core)), ("regions", regions.ToString(CultureInfo.InvariantCulture)), ("a region", Quantity.Time(machine.Region)));
+        l.Add("prefill_tps", "reading", prompt / PrefillSeconds, "1/s", $"{prompt / PrefillSeconds:0.0} tokens/s", "tokens / (products / (their rate · 85%) + attention / (fp32 peak · 50%) + output of the last token)",
+            ("products", $"{Quantity.Short(dense + experts)} operations a token"), ("rate", $"{machine.ManyRows / 1e9:0} GOP/s, experts {rate / 1e9:0} with {rows:0} rows"), ("attention", $"{Quantity.Short(attention)} operations a token"), ("fp32 peak", $"{machine.Float / 1e9:0} GFLOP/s"), ("prompt", prompt.ToString("#,##0", CultureInfo.InvariantCulture)));
+        double read = hour / 3600 * PrefillSeconds / prompt * 1e6, wrote = hour / 3600 * DecodeSeconds * 1e6;
+        l.Add("cost_per_million_input", "cost a million read", read, "$", Quantity.Money(read), "price of an hour / 3600 / tokens a second · 10⁶", ("price", $"{Quantity.Money(hour)} for the machine and hour"));
+        l.Add("cost_per_million_output", "cost a million written", wrote, "$", Quantity.Money(wrote), "as above; one answer at a time");
+        l.Add("api_per_million_input", "the API asks, a million read", prices.Miss, "$", Quantity.Money(prices.Miss), "price list, cache misses", ("prices", prices.Title));
+        l.Add("api_per_million_output", "the API asks, a million written", prices.Output, "$", Quantity.Money(prices.Output), "price list", ("prices", prices.Title));
+        l.Assume($"the machine costs {Quantity.Money(hour)} an hour (--price) and is always busy with one request");
+    }
+
+    public PlannedModel Model { get; }
+    public CpuMachine Machine { get; }
+    public Ledger Ledger { get; } = new();
+    public double DecodeSeconds { get; }
+    public double PrefillSeconds { get; }
+}
