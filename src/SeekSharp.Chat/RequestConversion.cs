@@ -50,8 +50,6 @@ internal static class RequestConversion
     public static SamplingParams Sampling(ChatOptions? options, SamplingParams defaults, string modelId)
     {
         if (options is null) return defaults with { Seed = (ulong)Random.Shared.NextInt64() };
-        Refuse(options.FrequencyPenalty is not (null or 0), nameof(options.FrequencyPenalty));
-        Refuse(options.PresencePenalty is not (null or 0), nameof(options.PresencePenalty));
         Refuse(options.ResponseFormat is not (null or ChatResponseFormatText), nameof(options.ResponseFormat));
         Refuse(options.ToolMode is RequiredChatToolMode, nameof(options.ToolMode));
         Refuse(options.AllowMultipleToolCalls == false, nameof(options.AllowMultipleToolCalls));
@@ -68,6 +66,8 @@ internal static class RequestConversion
             Temperature = options.Temperature ?? defaults.Temperature,
             TopP = options.TopP ?? defaults.TopP,
             TopK = options.TopK ?? defaults.TopK,
+            FrequencyPenalty = options.FrequencyPenalty ?? defaults.FrequencyPenalty,
+            PresencePenalty = options.PresencePenalty ?? defaults.PresencePenalty,
             MaxTokens = options.MaxOutputTokens ?? defaults.MaxTokens,
             Seed = options.Seed is { } seed ? unchecked((ulong)seed) : (ulong)Random.Shared.NextInt64(),
         };

@@ -15,7 +15,7 @@ namespace SeekSharp.Chat;
 /// several threads: answers are computed together, and each is the one that it would be alone.
 /// </summary>
 /// <remarks>
-/// Honoured are <see cref="ChatOptions"/>' Instructions, Temperature (0 to 100), TopP, TopK, MaxOutputTokens, Seed, StopSequences, Tools (functions),
+/// Honoured are <see cref="ChatOptions"/>' Instructions, Temperature (0 to 100), TopP, TopK, FrequencyPenalty and PresencePenalty (−2 to 2), MaxOutputTokens, Seed, StopSequences, Tools (functions),
 /// ToolMode Auto and None, Reasoning (effort None; output None and Full), and ModelId where it is this model's. Any other one that
 /// asks for something is refused with a <see cref="NotSupportedException"/> that names it. Without a seed, each answer takes one at random.
 /// </remarks>
@@ -24,6 +24,7 @@ public sealed class SeekSharpChatClient : IChatClient
     private readonly ModelFolder _folder;
     private readonly ChatModel _model;
     private readonly ChatClientMetadata _metadata;
+    private int _disposed;
 
     private SeekSharpChatClient(ModelFolder folder, ChatModel model)
     {
@@ -143,9 +144,10 @@ public sealed class SeekSharpChatClient : IChatClient
             : null;
     }
 
-    /// <summary>Frees the model. Answers that are under way end.</summary>
+    /// <summary>Frees the model. Answers that are under way end. A second call does nothing.</summary>
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
         _model.Dispose();
         _folder.Dispose();
     }
