@@ -165,7 +165,7 @@ internal sealed class KvLayout
         => (Format, Layers, KeyBytes, LayerBytes) = (format, layers, Aligned(keyBytes), checked(Aligned(keyBytes) + Aligned(valueBytes)));
 
     public static KvLayout Of(ModelConfig config, KvFormat format, int layers) => config.IsLatentAttention
-        ? new(format, layers, KvBlock.ValueBytes(format, 1, checked(config.KvLoraRank + config.QkRopeHeadDim)), 0)
+        ? new(format, layers, LatentBlock.Bytes(format, config.KvLoraRank, config.QkRopeHeadDim), 0)
         : new(format, layers, KvBlock.KeyBytes(format, config.NumKeyValueHeads, config.HeadDim), KvBlock.ValueBytes(format, config.NumKeyValueHeads, config.HeadDim));
 
     /// <summary>The same with more layers.</summary>

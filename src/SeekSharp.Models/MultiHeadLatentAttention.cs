@@ -202,7 +202,7 @@ internal sealed unsafe class MultiHeadLatentAttention
             Elementwise.Rotate(c + a._l, 1, row, cos, sin, pairs, a._layout, kernels);
             KvCache cache = Step.Parts[Step.Rows[item].Part].Cache;
             int position = Step.Rows[item].Position;
-            KvBlock.WriteValues(cache.Format, cache.Keys(a._layer)[position / KvBlock.Tokens], position % KvBlock.Tokens, 1, row, c, row);
+            LatentBlock.Write(cache.Format, cache.Keys(a._layer)[position / KvBlock.Tokens], position % KvBlock.Tokens, a._l, a._r, c);
 
             Elementwise.Rotate(q + a._d, a._n, head, cos, sin, pairs, a._layout, kernels);
             for (int h = 0; h < a._n; h++)

@@ -46,7 +46,7 @@ internal unsafe struct LatentArguments
     public float* Query;
     /// <summary>From a token's queries to the next token's, in floats.</summary>
     public int QueryStride;
-    /// <summary>One pointer for 64 tokens, from position 0: values of one head of L + P (<see cref="KvBlock"/>).</summary>
+    /// <summary>One pointer for 64 tokens, from position 0 (<see cref="LatentBlock"/>).</summary>
     public byte** Blocks;
     /// <summary>Format of the blocks.</summary>
     public KvFormat Format;

@@ -9,7 +9,7 @@ namespace SeekSharp.Kernels;
 /// A row's arithmetic is that of its plain twin, whatever rows share the tile: scores are sums over d in order (grouped-query; latent: 16 partial sums),
 /// sums of values run over keys in order.
 /// </summary>
-internal static unsafe class AttentionKernel<S, F, I>
+internal static unsafe partial class AttentionKernel<S, F, I>
     where S : struct, ISimd<F, I>
     where F : struct
     where I : struct
@@ -21,7 +21,7 @@ internal static unsafe class AttentionKernel<S, F, I>
     private const int Spare = 5;
 
     /// <summary>Bytes of scratch for an item.</summary>
-    public static long ScratchBytes(int keyFloats, int valueDim) => sizeof(float) * (64L * keyFloats + (64L + MaxRows + Spare) * ((valueDim + 31) & ~31) + (MaxRows + Spare) * (64 + 4) + (long)MaxRows * keyFloats) + 4096;
+    public static long ScratchBytes(int keyFloats, int valueDim) => sizeof(float) * (64L * keyFloats + (64L + MaxRows + Spare) * ((valueDim + 31) & ~31) + (MaxRows + Spare) * (64 + 4 + 96L) + (long)MaxRows * keyFloats) + 4096;
 
     // What both kinds share, in scratch: panels of sums [E/32][rows][32], scores [2][rows][32], maxima, totals.
     private ref struct Rows
@@ -86,6 +86,11 @@ internal static unsafe class AttentionKernel<S, F, I>
     /// <summary>One item: rows first … first + count − 1 (row = token · heads + head).</summary>
     public static void Latent(LatentArguments* a, int first, int count, byte* scratch)
     {
+        if (a->Format == KvFormat.Q8_0)
+        {
+            Latent8(a, first, count, scratch);
+            return;
+        }
         int dim = a->LatentDim + a->RopeDim, padded = (dim + 31) & ~31;
         var rows = new Rows((float*)scratch, count, a->LatentDim);
         float* latents = rows.Next, queries = latents + 64L * padded;

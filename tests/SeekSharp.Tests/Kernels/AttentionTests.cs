@@ -140,9 +140,9 @@ public sealed unsafe class AttentionTests
         {
             var random = new Random(n * 17 + l);
             int row = l + p;
-            using var blocks = new Blocks(tokens, KvBlock.ValueBytes(format, 1, row));
+            using var blocks = new Blocks(tokens, LatentBlock.Bytes(format, l, p));
             for (int t = 0; t < tokens; t++)
-                fixed (float* c = MatrixProductTests.Floats(row, random)) KvBlock.WriteValues(format, blocks.Of(t), t % 64, 1, row, c, row);
+                fixed (float* c = MatrixProductTests.Floats(row, random)) LatentBlock.Write(format, blocks.Of(t), t % 64, l, p, c);
             float[] queries = MatrixProductTests.Floats(tokens * n * row, random), expected = new float[tokens * n * l];
             fixed (float* q = queries, y = expected)
             {
