@@ -18,7 +18,7 @@ internal static unsafe class AssembledAttention<T>
     /// <summary>Bytes of scratch for an item, of any format of the cache.</summary>
     public static long ScratchBytes(int keyFloats, int valueDim)
         => Math.Max(AttentionKernel<Simd512, Vector512<float>, Vector512<int>>.ScratchBytes(keyFloats, valueDim),
-            4096 + MaxRows * (4L * (keyFloats + 64) + 64 * 6 + 4L * (valueDim + 32)) + 64L * 2 * (Math.Max(keyFloats, valueDim) + 32));
+            8192 + MaxRows * (4L * (keyFloats + 64) + 64 * 10 + 4L * (valueDim + 32)) + 64L * 2 * (Math.Max(keyFloats, valueDim) + 32));
 
     // An item's scratch memory. All rows' strides are multiples of 64 bytes.
     private ref struct Rows
@@ -97,7 +97,8 @@ internal static unsafe class AssembledAttention<T>
     {
         if (a->Format != KvFormat.BF16)
         {
-            AttentionKernel<Simd512, Vector512<float>, Vector512<int>>.Latent(a, first, count, scratch);
+            if (a->Format == KvFormat.Q8_0) AssembledLatent8.Run(a, first, count, scratch, AttentionTiles.Of(T.Pairs));
+            else AttentionKernel<Simd512, Vector512<float>, Vector512<int>>.Latent(a, first, count, scratch);
             return;
         }
         AttentionTiles* tiles = AttentionTiles.Of(T.Pairs);
@@ -140,7 +141,7 @@ internal static unsafe class AssembledAttention<T>
 
     // Rows are cut evenly into tiles: 8 are 4 and 4, not 6 and 2.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Share(int left, int most)
+    internal static int Share(int left, int most)
     {
         int tiles = (left + most - 1) / most;
         return (left + tiles - 1) / tiles;
@@ -246,21 +247,11 @@ internal static unsafe class AssembledAttention<T>
         }
     }
 
-    // e^(score − max) to 8 significant bits. VectorMath.Exp for x ≤ 0, in fewer instructions; the rounding is Veltkamp's: c = 65537 p, c − (c − p). NaN stays NaN.
+    // e^(score − max) to 8 significant bits by Veltkamp's rounding: c = 65537 p, c − (c − p). NaN stays NaN.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Weight(float* score, Vector512<float> max)
     {
-        Vector512<float> x = Avx512F.Max(Vector512.Create(VectorMath.ExpLow), Vector512.Load(score) - max);
-        Vector512<float> n = Avx512F.RoundScale(x * Vector512.Create(VectorMath.Log2E), 0);
-        Vector512<float> r = Avx512F.FusedMultiplyAdd(n, Vector512.Create(-VectorMath.Ln2High), x);
-        r = Avx512F.FusedMultiplyAdd(n, Vector512.Create(-VectorMath.Ln2Low), r);
-        Vector512<float> p = Avx512F.FusedMultiplyAdd(Vector512.Create(VectorMath.E0), r, Vector512.Create(VectorMath.E1));
-        p = Avx512F.FusedMultiplyAdd(p, r, Vector512.Create(VectorMath.E2));
-        p = Avx512F.FusedMultiplyAdd(p, r, Vector512.Create(VectorMath.E3));
-        p = Avx512F.FusedMultiplyAdd(p, r, Vector512.Create(VectorMath.E4));
-        p = Avx512F.FusedMultiplyAdd(p, r, Vector512.Create(VectorMath.E5));
-        p = Avx512F.Scale(Avx512F.FusedMultiplyAdd(p, r * r, r) + Vector512<float>.One, n);
-        Vector512<float> c = p * Vector512.Create(65537f);
+        Vector512<float> p = AssembledLatent8.Exp(Vector512.Load(score) - max), c = p * Vector512.Create(65537f);
         return c - (c - p);
     }
 

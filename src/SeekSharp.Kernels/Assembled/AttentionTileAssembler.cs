@@ -47,6 +47,73 @@ internal sealed class AttentionTileAssembler
     /// </summary>
     public static nint Values(int rows, bool pairs) => new AttentionTileAssembler(pairs).Values(rows);
 
+    /// <summary>
+    /// Integer scores of rows × 64 keys: (rdi queries, unsigned bytes, rsi bytes from a query to the next, rdx keys [quads][64][4], rcx quads, r8 result [rows][64], r9 what the 64 sums start
+    /// from). Registers as in Keys.
+    /// </summary>
+    public static nint Keys8(int rows)
+    {
+        var code = new AssembledCode();
+        Assembler c = code.C;
+        Label loop = c.CreateLabel();
+        for (int i = 0; i < rows * 4; i++) c.vmovdqu32(Zmm(i), __zmmword_ptr[r9 + i % 4 * 64]);
+        c.lea(r10, __[rsi + rsi * 2]);
+        c.add(r10, rdi); // the fourth query
+        c.Label(ref loop);
+        for (int k = 0; k < 4; k++) c.vmovdqu32(Zmm(24 + k), __zmmword_ptr[rdx + k * 64]);
+        for (int r = 0; r < rows; r++)
+        {
+            AssemblerRegister64 b = r < 3 ? rdi : r10;
+            AssemblerRegisterZMM query = Zmm(28 + r % 3);
+            c.vpbroadcastd(query, (r % 3) switch { 0 => __dword_ptr[b], 1 => __dword_ptr[b + rsi], _ => __dword_ptr[b + rsi * 2] });
+            for (int k = 0; k < 4; k++) c.vpdpbusd(Zmm(r * 4 + k), query, Zmm(24 + k));
+        }
+        c.add(rdx, 256);
+        c.add(rdi, 4);
+        c.add(r10, 4);
+        c.dec(rcx);
+        c.jnz(loop);
+        for (int i = 0; i < rows * 4; i++) c.vmovdqu32(__zmmword_ptr[r8 + i * 64], Zmm(i));
+        return code.Finish();
+    }
+
+    /// <summary>
+    /// 32 numbers of the rows' sums from 64 keys: (rdi weights [rows][64], unsigned bytes, rsi values, [16 quads of keys][…][4], rdx bytes from a quad to the next, rcx the weights' scales [rows], r8 sums
+    /// [rows][32], r9 corrections [rows]). sums = fma(integer sum, scale, sums · correction). Registers: acc zmm0 … 2R−1, values 24 and 25, a weight 28–30.
+    /// </summary>
+    public static nint Values8(int rows)
+    {
+        var code = new AssembledCode();
+        Assembler c = code.C;
+        Label loop = c.CreateLabel();
+        for (int i = 0; i < rows * 2; i++) c.vpxord(Zmm(i), Zmm(i), Zmm(i));
+        c.mov(eax, 16);
+        c.Label(ref loop);
+        for (int k = 0; k < 2; k++) c.vmovdqu32(Zmm(24 + k), __zmmword_ptr[rsi + k * 64]);
+        for (int r = 0; r < rows; r++)
+        {
+            c.vpbroadcastd(Zmm(28 + r % 3), __dword_ptr[rdi + r * 64]);
+            for (int k = 0; k < 2; k++) c.vpdpbusd(Zmm(2 * r + k), Zmm(28 + r % 3), Zmm(24 + k));
+        }
+        c.add(rsi, rdx);
+        c.add(rdi, 4);
+        c.dec(eax);
+        c.jnz(loop);
+        for (int r = 0; r < rows; r++)
+        {
+            c.vbroadcastss(Zmm(24), __dword_ptr[rcx + r * 4]);
+            c.vbroadcastss(Zmm(25), __dword_ptr[r9 + r * 4]);
+            for (int k = 0; k < 2; k++)
+            {
+                c.vcvtdq2ps(Zmm(2 * r + k), Zmm(2 * r + k));
+                c.vmulps(Zmm(26 + k), Zmm(25), __zmmword_ptr[r8 + r * 128 + k * 64]);
+                c.vfmadd231ps(Zmm(26 + k), Zmm(2 * r + k), Zmm(24));
+                c.vmovups(__zmmword_ptr[r8 + r * 128 + k * 64], Zmm(26 + k));
+            }
+        }
+        return code.Finish();
+    }
+
     private nint Keys(int rows)
     {
         Label loop = c.CreateLabel();

@@ -15,6 +15,8 @@ internal unsafe struct AttentionTiles
     public fixed long Keys[AttentionTileAssembler.KeyRows + 1];
     public fixed long Dots[AttentionTileAssembler.DotRows + 1];
     public fixed long Values[AttentionTileAssembler.ValueRows + 1];
+    public fixed long Keys8[AttentionTileAssembler.KeyRows + 1];
+    public fixed long Values8[AttentionTileAssembler.ValueRows + 1];
 
     internal readonly struct InPairs : IAttentionForm
     {
@@ -38,6 +40,8 @@ internal unsafe struct AttentionTiles
         for (int rows = 1; rows <= AttentionTileAssembler.KeyRows; rows++) tiles->Keys[rows] = Checked(AttentionTileAssembler.Keys(rows, pairs));
         for (int rows = 1; rows <= AttentionTileAssembler.DotRows; rows++) tiles->Dots[rows] = Checked(AttentionTileAssembler.Dots(rows, pairs));
         for (int rows = 1; rows <= AttentionTileAssembler.ValueRows; rows++) tiles->Values[rows] = Checked(AttentionTileAssembler.Values(rows, pairs));
+        for (int rows = 1; rows <= AttentionTileAssembler.KeyRows; rows++) tiles->Keys8[rows] = Checked(AttentionTileAssembler.Keys8(rows));
+        for (int rows = 1; rows <= AttentionTileAssembler.ValueRows; rows++) tiles->Values8[rows] = Checked(AttentionTileAssembler.Values8(rows));
         return tiles;
     }
 
