@@ -250,6 +250,54 @@ public sealed unsafe class AttentionTests
             Assert.Equal(Enumerable.Range(0, Tokens).Sum(t => p[t] * v[t * D + d]) / p.Sum(), y[d], 1e-5);
     }
 
+    // A rotated part 20 times as large as the latent must not cost the latent its precision.
+    [Theory]
+    [InlineData(KvFormat.BF16)]
+    [InlineData(KvFormat.Q8_0)]
+    public void Latent_attention_over_a_rounded_cache_is_near_the_exact_one(KvFormat format)
+    {
+        const int N = 4, L = 128, P = 32, Tokens = 200;
+        var random = new Random(8);
+        using var pool = new WorkerPool(2);
+        float[] rows = MatrixProductTests.Floats(Tokens * (L + P), random), queries = MatrixProductTests.Floats(N * (L + P), random), y = new float[N * L];
+        for (int i = 0; i < rows.Length; i++) rows[i] *= i % (L + P) < L ? 1 : 20;
+        for (int i = 0; i < queries.Length; i++) queries[i] *= i % (L + P) < L ? 1 : 0.05f;
+        using var blocks = new Blocks(Tokens, LatentBlock.Bytes(format, L, P));
+        fixed (float* c = rows, q = queries, z = y)
+        {
+            for (int t = 0; t < Tokens; t++) LatentBlock.Write(format, blocks.Of(t), t % 64, L, P, c + t * (L + P));
+            float latent = rows[..L].Max(MathF.Abs), rope = rows[L..(L + P)].Max(MathF.Abs);
+            for (int i = 0; i < L + P; i++) Assert.Equal(rows[i], LatentBlock.Read(format, blocks.Of(0), L, P, 0, i), format == KvFormat.Q8_0 ? (i < L ? latent : rope) / 253 : MathF.Abs(rows[i]) / 256);
+            Attention.Latent(new LatentArguments
+            {
+                Query = q,
+                QueryStride = N * (L + P),
+                Blocks = blocks.Pointers,
+                Format = format,
+                Tokens = 1,
+                Heads = N,
+                LatentDim = L,
+                RopeDim = P,
+                Position = Tokens - 1,
+                Scale = 0.5f,
+                Output = z,
+                OutputStride = N * L,
+            }, KernelTable.Current, pool);
+        }
+        for (int n = 0; n < N; n++)
+        {
+            double[] p = [.. Enumerable.Range(0, Tokens).Select(t => Math.Exp(0.5 * Enumerable.Range(0, L + P).Sum(i => (double)queries[n * (L + P) + i] * rows[t * (L + P) + i])))];
+            double error = 0, size = 0;
+            for (int i = 0; i < L; i++)
+            {
+                double exact = Enumerable.Range(0, Tokens).Sum(t => p[t] * rows[t * (L + P) + i]) / p.Sum();
+                error += (y[n * L + i] - exact) * (y[n * L + i] - exact);
+                size += exact * exact;
+            }
+            Assert.InRange(Math.Sqrt(error / size), 1e-4, 0.03);
+        }
+    }
+
     [Fact]
     public void A_block_gives_back_what_was_written_to_it()
     {
