@@ -44,7 +44,7 @@ internal sealed class LlmEngine : IDisposable
     private int[] _rows = new int[64];         // [parts] their first rows of logits
     private Exception?[] _errors = new Exception?[64];
     private float[] _logits = [];              // [parts that choose, V]
-    private long _stepCount, _promptTokens, _cachedTokens, _generated;
+    private long _stepCount, _passTicks, _promptTokens, _cachedTokens, _generated;
 
     /// <param name="model">Stays its owner's. Its <see cref="ModelOptions.ContextLength"/>, where there is one, is the longest sequence; else it is what the model allows and memory holds.</param>
     /// <param name="vocabulary">Ids below it can be chosen, where the tokenizer knows fewer than the model has rows; null for all.</param>
@@ -102,6 +102,9 @@ internal sealed class LlmEngine : IDisposable
 
     private EngineStatistics Snapshot() =>
         new(_scheduler.Running, _scheduler.Waiting, Pool.Used, _memory.Prefixes.IdleCount, Pool.Capacity, _stepCount, _promptTokens, _cachedTokens, _generated, _scheduler.Preemptions);
+
+    /// <summary>Time of all steps in the model and the sampler; what a step takes beyond that is the engine's own.</summary>
+    public TimeSpan PassTime => Stopwatch.GetElapsedTime(0, Volatile.Read(ref _passTicks));
 
     /// <summary>Sequences that wait.</summary>
     public int Waiting => _scheduler.Waiting;
@@ -212,6 +215,7 @@ internal sealed class LlmEngine : IDisposable
             _speculation.Learn(batch, time);
             var work = new ChooseWork { Owner = this, Batch = batch };
             _model.Pool.Run(batch.Count, ref work);
+            _passTicks += Stopwatch.GetTimestamp() - began;
         }
         catch (Exception e) // memory, a broken model: the sequences' caches cannot be trusted
         {

@@ -24,11 +24,15 @@ internal static class BenchVerb
         Range.AtLeast(prefill, 0);
         Range.AtLeast(decode, 0);
         Range.AtLeast(depth, 0);
+        var sequences = new Option<int>("--sequences") { Description = "Write the answers of N prompts of 128 tokens (or --depth) together", DefaultValueFactory = _ => 1, HelpName = "N" };
+        Range.AtLeast(sequences, 1);
         Option<bool> json = JsonOutput.Create();
         var compute = new ComputeOptions();
-        var command = new Command("bench", "Measure how fast a model reads a prompt and writes an answer") { model, prefill, decode, depth, json };
+        var command = new Command("bench", "Measure how fast a model reads a prompt and writes an answer") { model, prefill, decode, depth, sequences, json };
         compute.AddTo(command);
-        command.SetAction(parsed => Run(parsed.GetRequiredValue(model), parsed.GetValue(prefill), parsed.GetValue(decode), parsed.GetValue(depth), compute.Read(parsed), parsed.GetValue(json)));
+        command.SetAction(parsed => parsed.GetValue(sequences) is > 1 and int n
+            ? SequencesBench.Run(parsed.GetRequiredValue(model), n, parsed.GetValue(depth) is > 0 and int d ? d : 128, parsed.GetValue(decode), compute.Read(parsed), parsed.GetValue(json))
+            : Run(parsed.GetRequiredValue(model), parsed.GetValue(prefill), parsed.GetValue(decode), parsed.GetValue(depth), compute.Read(parsed), parsed.GetValue(json)));
         return command;
     }
 
