@@ -19,7 +19,7 @@ internal static class SequencesBench
         if (decode < 1) throw CliException.Usage("--sequences measures writing: --decode must be at least 1");
         using ModelFolder folder = ModelArgument.Open(modelName);
         using LanguageModel model = ModelArgument.Load(folder, options);
-        using var engine = new LlmEngine(model, options: new EngineOptions { Scheduler = new SchedulerOptions { MaxRunning = sequences, MaxWaiting = sequences } });
+        using var engine = new LlmEngine(model, options: new EngineOptions { Scheduler = new SchedulerOptions { MaxRunning = sequences, MaxWaiting = sequences }, Speculation = SpeculationOptions.None });
         // While the last prompts are read the first ones write already: room for that, too.
         long most = prompt + decode + 64L * sequences;
         if (prompt + decode + 1 > engine.ContextLength) throw new CliException($"this takes {prompt + decode + 1} tokens, the context holds {engine.ContextLength}");

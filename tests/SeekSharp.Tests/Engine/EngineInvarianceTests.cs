@@ -8,7 +8,7 @@ using Xunit;
 namespace SeekSharp.Tests.Engine;
 
 /// <summary>
-/// The contract, drawn at random: batches, chunk sizes, thread counts, arrivals, cache hits (generated tokens included), cancellations, preemptions, priorities, rests.
+/// The contract, drawn at random: batches, chunk sizes, thread counts, arrivals, cache hits (generated tokens included), cancellations, preemptions, priorities, rests, speculation.
 /// Every row of logits from which the engine ever chose is, bit for bit, that of the sequence alone in one pass.
 /// </summary>
 public sealed class EngineInvarianceTests
@@ -43,7 +43,7 @@ public sealed class EngineInvarianceTests
         var counts = new Counts();
         using (LanguageModel model = LanguageModel.Load(folder, options))
             Drive(model, random, seen, counts);
-        Assert.True(counts.Rows > 200 && counts.Hits > 0 && counts.Batched > 50 && counts.Preemptions > 0, $"{counts.Rows} rows, {counts.Hits} hits, {counts.Batched} together, {counts.Preemptions} preemptions");
+        Assert.True(counts.Rows > 200 && counts.Hits > 0 && counts.Batched > 20 && counts.Preemptions > 0, $"{counts.Rows} rows, {counts.Hits} hits, {counts.Batched} together, {counts.Preemptions} preemptions");
 
         // Each sequence alone: one thread, one pass over all its tokens.
         using LanguageModel alone = LanguageModel.Load(folder, options with { Threads = 1, ChunkSize = 512 });
@@ -59,7 +59,8 @@ public sealed class EngineInvarianceTests
     private static void Drive(LanguageModel model, Random random, List<(Sequence, int, float[])> seen, Counts counts)
     {
         var scheduler = new SchedulerOptions { MaxRunning = random.Next(3, 9), MaxTokens = random.Next(8, 200) };
-        using var engine = new LlmEngine(model, options: new EngineOptions { KvBytes = random.Next(5, 9) * model.KvBlockBytes(model.HasMultiTokenPrediction), Scheduler = scheduler, MultiTokenPrediction = model.HasMultiTokenPrediction });
+        var speculation = new SpeculationOptions { Lookup = random.Next(3) > 0, MultiTokenPrediction = random.Next(3) > 0, Always = random.Next(2) == 0, MostDrafted = random.Next(1, 8) };
+        using var engine = new LlmEngine(model, options: new EngineOptions { KvBytes = random.Next(5, 9) * model.KvBlockBytes(model.HasMultiTokenPrediction), Scheduler = scheduler, Speculation = speculation });
         engine.LogitsSeen = (sequence, logits) =>
         {
             lock (seen) seen.Add((sequence, sequence.Ids.Length - 1, logits.ToArray()));
@@ -70,6 +71,8 @@ public sealed class EngineInvarianceTests
         while (!first.IsFinished) Assert.True(engine.Step());
         var second = new Sequence([.. first.Ids, 1, 2, 3], SamplingParams.Greedy with { MaxTokens = 40 }) { Tenant = "a" };
         engine.Add(second);
+        Assert.True(engine.Step());
+        Assert.Equal(128, second.CachedTokens);
         var all = new List<Sequence> { first, second };
         for (int step = 0; step < 4000; step++)
         {
@@ -89,7 +92,6 @@ public sealed class EngineInvarianceTests
             if (all.Count == 16 && all.All(s => s.IsFinished)) break;
         }
         Assert.All(all, s => Assert.True(s.IsFinished && s.Error is null, s.Error?.ToString()));
-        Assert.Equal(128, second.CachedTokens);
         counts.Rows = seen.Count;
         counts.Hits = all.Count(s => s.CachedTokens > 0);
         counts.Preemptions = engine.Statistics.Preemptions;

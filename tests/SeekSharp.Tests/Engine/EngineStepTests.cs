@@ -20,7 +20,7 @@ public sealed class EngineStepTests
     {
         using ModelFolder folder = ModelFolder.Open(Golden.File(name));
         using LanguageModel model = LanguageModel.Load(folder, new ModelOptions { Threads = 1 }); // one thread: its allocations are all
-        using var engine = new LlmEngine(model, options: new EngineOptions { MultiTokenPrediction = mtp });
+        using var engine = new LlmEngine(model, options: new EngineOptions { Speculation = SpeculationOptions.None with { MultiTokenPrediction = mtp } });
         for (int s = 0; s < 8; s++)
         {
             int seed = s;
