@@ -26,7 +26,8 @@ internal static unsafe class AssembledPanel
         byte* p = a->Panels + panel * a->PanelBytes;
         int blocks = a->Cols / PackedLayout.BlockInputs;
         bool codebook = PackedLayout.IsCodebook(tiles->Format);
-        if (count < ManyRows && !codebook)
+        bool few = count < ManyRows;
+        if (few && !codebook)
         {
             Groups(tiles->Direct, IntegerTileAssembler.PackedRows, p, blocks, rows, count, sums, 0);
             a->Finish(panel, first, count, sums);
@@ -39,9 +40,15 @@ internal static unsafe class AssembledPanel
         for (int block = 0; block < blocks; block += ChunkBlocks, p += chunkBytes)
         {
             int n = Math.Min(ChunkBlocks, blocks - block);
+            long offset = (long)block * ActivationForms.UnsignedBytes;
             if (codebook) CodebookRecord.LookUp(tiles->Format, p, lookedUp);
+            if (few)
+            {
+                Groups(tiles->Direct, IntegerTileAssembler.PackedRows, lookedUp, n, rows, count, sums, offset);
+                continue;
+            }
             widen(codebook ? lookedUp : p, n, null, null, expanded);
-            Groups(tiles->Wide, IntegerTileAssembler.ExpandedRows, expanded, n, rows, count, sums, (long)block * ActivationForms.UnsignedBytes);
+            Groups(tiles->Wide, IntegerTileAssembler.ExpandedRows, expanded, n, rows, count, sums, offset);
         }
         a->Finish(panel, first, count, sums);
     }

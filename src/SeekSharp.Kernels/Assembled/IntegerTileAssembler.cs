@@ -31,7 +31,7 @@ internal sealed class IntegerTileAssembler
     private static AssemblerRegisterZMM Acc(int row, int half) => Zmm(2 * row + half);
     private AssemblerRegisterZMM Sum(int row, int half) => Zmm(2 * _rows + 2 * row + half);
 
-    /// <summary>A tile that unpacks in registers: sums start at zero.</summary>
+    /// <summary>A tile that unpacks in registers: sums start at zero, but for the codebook formats, of which one record is at hand at a time.</summary>
     public static nint Packed(IntegerShape shape, int rows) => new IntegerTileAssembler(shape, rows).Packed();
 
     /// <summary>A tile over expanded blocks: sums are added to.</summary>
@@ -44,7 +44,7 @@ internal sealed class IntegerTileAssembler
     {
         var unpack = new IntegerUnpacker(_code, _shape);
         unpack.Constants();
-        Groups(accumulate: false, () => c.mov(r9, rsi), () => EachBlock(unpack, r9, r13, () =>
+        Groups(accumulate: PackedLayout.IsCodebook(_shape.Format), () => c.mov(r9, rsi), () => EachBlock(unpack, r9, r13, () =>
         {
             for (int part = 0; part < _shape.Parts; part++)
             {

@@ -30,16 +30,11 @@ internal static unsafe class CodebookRecord
     public static void LookUp(NumberFormat format, byte* record, byte* result)
     {
         int blockBytes = NumberFormats.BlockBytes(format);
-        sbyte* codes = stackalloc sbyte[256];
-        sbyte* sub = stackalloc sbyte[16];
         var block = new BlockCodes();
         for (int o = 0; o < PackedLayout.Width; o++)
         {
-            block.D = CodebookBlocks.Read(format, record + o * blockBytes, codes, sub);
+            block.D = CodebookBlocks.Read(format, record + o * blockBytes, (int*)(result + Header) + o, (sbyte*)(result + 128) + o, PackedLayout.Width);
             ((float*)result)[o] = block.Scale(format);
-            for (int part = 0; part < 16; part++) result[128 + 32 * part + o] = (byte)sub[part];
-            int* quads = (int*)(result + Header) + o;
-            for (int quad = 0; quad < 64; quad++) quads[quad * 32] = ((int*)codes)[quad];
         }
     }
 }
