@@ -1,0 +1,37 @@
+using System.Diagnostics;
+using SeekSharp.Kernels;
+using Xunit;
+
+namespace SeekSharp.Tests.Models;
+
+/// <summary>The tests that hold the contract run once more in a process of its own for every tier of the machine but the one that runs anyway.</summary>
+public sealed class TierProcessTests
+{
+    private static readonly string[] Classes = ["Models.FormatInvarianceTests", "Models.BatchInvarianceTests", "Models.BatchedForwardTests", "Models.LlamaCppGoldenTests", "Models.TransformersGoldenTests"];
+
+    public static TheoryData<string> Others()
+        => [.. Enum.GetValues<KernelTier>().Where(tier => tier != KernelTable.Best && KernelTable.IsSupported(tier)).Select(tier => tier.ToString().ToLowerInvariant())];
+
+    [Theory]
+    [MemberData(nameof(Others))]
+    public void A_tier_keeps_the_contract_and_the_goldens(string tier)
+    {
+        Assert.SkipWhen(Environment.GetEnvironmentVariable(KernelTable.Variable) is not null, "runs in such a process already");
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) is "dotnet" or "testhost") start.FileName = "dotnet";
+        if (start.FileName == "dotnet") start.ArgumentList.Add(typeof(TierProcessTests).Assembly.Location);
+        start.ArgumentList.Add("-noLogo");
+        foreach (string name in Classes)
+        {
+            start.ArgumentList.Add("-class");
+            start.ArgumentList.Add("SeekSharp.Tests." + name);
+        }
+        start.Environment[KernelTable.Variable] = tier;
+        using Process process = Process.Start(start)!;
+        Task<string> errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, $"{tier}: {output[^Math.Min(output.Length, 4000)..]}{errors.Result}");
+        Assert.Matches(@"Total: [1-9]\d\d?,? ", output); // it ran some
+    }
+}
