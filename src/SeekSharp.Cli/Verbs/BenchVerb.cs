@@ -41,7 +41,8 @@ internal static class BenchVerb
         using ModelFolder folder = ModelArgument.Open(modelName);
         using LanguageModel model = ModelArgument.Load(folder, options);
         double load = SecondsSinceStart();
-        using var engine = new LlmEngine(model);
+        // A text of random ids soon repeats itself: guessing ahead would measure the text, not the model.
+        using var engine = new LlmEngine(model, options: new EngineOptions { Speculation = SpeculationOptions.None });
         long longest = (long)depth + Math.Max(prefill, decode) + 1;
         if (longest > engine.ContextLength) throw new CliException($"this takes {longest} tokens, the context holds {engine.ContextLength}");
 
