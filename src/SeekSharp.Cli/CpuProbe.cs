@@ -8,7 +8,8 @@ namespace SeekSharp.Cli;
 /// <summary>Measures this machine for the planner: memory, one matrix product in a model's number format, a parallel region. Two to three seconds.</summary>
 internal static unsafe class CpuProbe
 {
-    private const int Inputs = 2048, Outputs = 2048;
+    // A dense layer's matrix, and a small expert's.
+    private const int Large = 2048, ExpertInputs = 512, ExpertOutputs = 1024;
 
     /// <param name="format">Of the product's weights.</param>
     public static CpuMachine Measure(NumberFormat format)
@@ -16,9 +17,9 @@ internal static unsafe class CpuProbe
         KernelTable kernels = KernelTable.Current;
         using var pool = new WorkerPool(0);
         MachineMeasurements limits = MachineProbe.Measure(kernels, pool);
-        using PackedMatrix matrix = Weights(format, kernels, pool);
+        using PackedMatrix matrix = Weights(format, Large, Large, kernels, pool), expert = Weights(format, ExpertOutputs, ExpertInputs, kernels, pool);
         return new CpuMachine($"{MachineProbe.CpuName}, {kernels.Name}, {limits.Threads} threads", limits.Threads, limits.ReadAllGbs * 1e9,
-            Product(matrix, 256, kernels, pool), Product(matrix, 32, kernels, pool), limits.Fp32Gflops * 1e9, Region(pool));
+            Product(matrix, 256, Large, Large, kernels, pool), Product(expert, 32, ExpertOutputs, ExpertInputs, kernels, pool), limits.Fp32Gflops * 1e9, Region(pool));
     }
 
     /// <summary>The format of most of a model's bytes; Q8_0 stands in for a config without weights.</summary>
@@ -29,20 +30,20 @@ internal static unsafe class CpuProbe
         return folder.Checkpoint?.Tensors.Values.GroupBy(t => t.Format).MaxBy(g => g.Sum(t => t.ByteLength))?.Key ?? NumberFormat.Q8_0;
     }
 
-    private static double Product(PackedMatrix matrix, int rows, KernelTable kernels, WorkerPool pool)
+    private static double Product(PackedMatrix matrix, int rows, int outputs, int inputs, KernelTable kernels, WorkerPool pool)
     {
-        using var x = new ActivationBuffer(Inputs);
-        using var y = new NativeBuffer((long)rows * Outputs * sizeof(float));
+        using var x = new ActivationBuffer(inputs);
+        using var y = new NativeBuffer((long)rows * outputs * sizeof(float));
         double best = double.MaxValue;
-        for (int round = 0; round < 12; round++)
+        for (int round = 0; round < 40; round++)
         {
             float* values = x.Begin(rows);
             for (int i = 0; i < rows * x.Stride; i++) values[i] = i % 7 - 3;
             long start = Stopwatch.GetTimestamp();
-            MatrixProduct.Run(matrix, x, rows, (float*)y.Address, Outputs, null, Arithmetic.Default, kernels, pool);
+            MatrixProduct.Run(matrix, x, rows, (float*)y.Address, outputs, null, Arithmetic.Default, kernels, pool);
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
-        return 2.0 * rows * Outputs * Inputs / best;
+        return 2.0 * rows * outputs * inputs / best;
     }
 
     private static double Region(WorkerPool pool)
@@ -60,12 +61,12 @@ internal static unsafe class CpuProbe
     }
 
     // Bytes that are small scales and codes in every format: what a code is does not change the time.
-    private static PackedMatrix Weights(NumberFormat format, KernelTable kernels, WorkerPool pool)
+    private static PackedMatrix Weights(NumberFormat format, int outputs, int inputs, KernelTable kernels, WorkerPool pool)
     {
-        long bytes = (long)Outputs * NumberFormats.ByteCount(format, Inputs);
+        long bytes = (long)outputs * NumberFormats.ByteCount(format, inputs);
         using var source = new NativeBuffer(bytes);
         new Span<byte>(source.Address, (int)bytes).Fill(0x3B);
-        return PackedMatrix.Pack(format, Outputs, Inputs, (nint)source.Address, null, kernels, pool);
+        return PackedMatrix.Pack(format, outputs, inputs, (nint)source.Address, null, kernels, pool);
     }
 
     private struct Nothing : IParallelWork

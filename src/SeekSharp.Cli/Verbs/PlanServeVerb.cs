@@ -9,7 +9,7 @@ internal static class PlanServeVerb
     internal static Command Create()
     {
         var shared = new PlanOptions();
-        var load = new Option<string?>("--load") { Description = "A day's tokens: 608B-in,168B-out,56.3%-hit,4989-context", HelpName = "LOAD" };
+        var load = new Option<string?>("--load") { Description = "A day's tokens: 608B-in,168B-out,56.3%-hit,5000-context", HelpName = "LOAD" };
         var prefill = new Option<string?>("--prefill") { Description = "Unit that reads: ep32,r32 or tp8 (default: the published one, else the smallest that fits)", HelpName = "UNIT" };
         var decode = new Option<string?>("--decode") { Description = "Unit that writes: ep144,r32 or tp8", HelpName = "UNIT" };
         var prices = new Option<string?>("--prices") { Description = "A price list's name, a file, or HIT,MISS,OUT in dollars a million tokens", HelpName = "LIST" };

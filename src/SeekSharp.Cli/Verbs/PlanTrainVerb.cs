@@ -19,7 +19,7 @@ internal static class PlanTrainVerb
         var batch = new Option<string?>("--batch") { Description = "Sequences of a step", HelpName = "N" };
         var imbalance = new Option<string?>("--imbalance") { Description = "Busiest expert rank over the mean (default: 1)", HelpName = "X" };
         var uptime = new Option<string?>("--uptime") { Description = "Share of the time that goes into steps (default: 100%)", HelpName = "SHARE" };
-        var add = new Option<string[]>("--add") { Description = "GPU hours to add: 5K:post-training, or 512x198h:r1-zero", HelpName = "HOURS[:NAME]", AllowMultipleArgumentsPerToken = false };
+        var add = new Option<string[]>("--add") { Description = "GPU hours to add: 5K:post-training, or 512x200h:rl", HelpName = "HOURS[:NAME]", AllowMultipleArgumentsPerToken = false };
         var pue = new Option<string?>("--pue") { Description = "Building's power over its servers' (default: 1.2)", HelpName = "X" };
         var co2 = new Option<string?>("--co2") { Description = "Kilograms of CO2 a kWh (default: 0.45)", HelpName = "KG" };
         var command = new Command("train", "What a training run costs");

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace SeekSharp.Planner;
 
-/// <summary>Numbers as people write them: <c>14.8T</c>, <c>608B</c>, <c>56.3%</c>, <c>2.664M</c>; and the same on the way out.</summary>
+/// <summary>Numbers as people write them: <c>14.8T</c>, <c>608B</c>, <c>56.3%</c>, <c>1.25M</c>; and the same on the way out.</summary>
 internal static class Quantity
 {
     private static readonly (char Letter, double Factor)[] Scales = [('K', 1e3), ('M', 1e6), ('B', 1e9), ('G', 1e9), ('T', 1e12), ('Q', 1e15)];
@@ -60,7 +60,7 @@ internal static class Quantity
         return value >= least && value <= most ? value : throw new PlannerException($"{what}: expected a number from {Plain(least)} to {Plain(most)}, found '{Shown(text)}'");
     }
 
-    /// <summary>Three to four significant digits and a letter: 2,664,000 → <c>2.664M</c>.</summary>
+    /// <summary>Three to four significant digits and a letter: 1,250,000 → <c>1.25M</c>.</summary>
     public static string Short(double value)
     {
         if (value == 0) return "0";

@@ -5,7 +5,7 @@ namespace SeekSharp.Planner;
 /// <param name="Threads">Threads that compute.</param>
 /// <param name="Read">Bytes a second from memory, all threads.</param>
 /// <param name="ManyRows">Operations a second of a matrix product with 256 rows, in the model's number format, all threads.</param>
-/// <param name="FewRows">The same with 32 rows.</param>
+/// <param name="FewRows">The same with 32 rows and the small matrices of experts.</param>
 /// <param name="Float">fp32 operations a second, all threads.</param>
 /// <param name="Region">Seconds to start and end a parallel region in which nothing happens.</param>
 internal sealed record CpuMachine(string Name, int Threads, double Read, double ManyRows, double FewRows, double Float, double Region);

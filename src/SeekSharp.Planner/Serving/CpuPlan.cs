@@ -52,16 +52,19 @@ internal sealed class CpuPlan
         double seen = depth + prompt / 2.0, rows = m.Config.NRoutedExperts > 0 ? (double)prompt * m.Config.NumExpertsPerTok / m.Config.NRoutedExperts : prompt;
         double rate = rows >= 256 ? machine.ManyRows : rows <= 32 ? machine.FewRows : machine.FewRows + (machine.ManyRows - machine.FewRows) * (rows - 32) / 224;
         double attention = FlopCount.AbsorbedAttention(m, seen);
-        PrefillSeconds = prompt * (dense / machine.ManyRows / ProductShare + experts / rate / ProductShare + attention / (machine.Float * AttentionShare))
-            + m.Output.Parameters * model.WeightBits / 8 / (machine.Read * StreamShare) + regions * machine.Region; // only the last token needs the output
+        // Between products: fp32 rows of norms, rotation, activation, layout for experts and sums, through memory, since a prompt's rows are larger than caches; and the weights once.
+        double passes = m.Layers.Sum(x => 4.0 * (8 * m.Hidden + 2 * m.Heads * (2 * m.QkDim + m.VDim) + 2.5 * x.Matrices.Where(w => w.Name == "gate_up").Sum(w => (double)w.Outputs * w.Active) + (x.IsMoe ? 4.0 * m.Config.NumExpertsPerTok * m.Hidden : 0)));
+        double once = m.Parameters * model.WeightBits / 8;
+        PrefillSeconds = prompt * (dense / machine.ManyRows / ProductShare + experts / rate / ProductShare + attention / (machine.Float * AttentionShare) + passes / (machine.Read * StreamShare))
+            + once / (machine.Read * StreamShare) + regions * machine.Region;
 
         Ledger l = Ledger;
         l.Add("bytes_per_token", "bytes that a token touches", bytes, "B", Quantity.Bytes(bytes), "active parameters · bits of a weight / 8", ("active", Quantity.Short(m.ActiveParameters)), ("bits", Quantity.Plain(model.WeightBits)));
         l.Add("kv_bytes_per_token", "KV cache a token", kv, "B", $"{kv:#,##0} B", "layers · numbers a layer · bits / 8", ("bits", Quantity.Plain(kvBits)));
         l.Add("decode_tps", "writing", 1 / DecodeSeconds, "1/s", $"{1 / DecodeSeconds:0.0} tokens/s", "1 / (bytes / (bandwidth · 90%) + max(cache, attention) + regions · (region + 12 µs))",
             ("weights", Quantity.Time(weights)), ("bandwidth", $"{machine.Read / 1e9:0.0} GB/s"), ("cache", Quantity.Time(cache)), ("attention", Quantity.Time(core)), ("regions", regions.ToString(CultureInfo.InvariantCulture)), ("a region", Quantity.Time(machine.Region)));
-        l.Add("prefill_tps", "reading", prompt / PrefillSeconds, "1/s", $"{prompt / PrefillSeconds:0.0} tokens/s", "tokens / (products / (their rate · 85%) + attention / (fp32 peak · 50%) + output of the last token)",
-            ("products", $"{Quantity.Short(dense + experts)} operations a token"), ("rate", $"{machine.ManyRows / 1e9:0} GOP/s, experts {rate / 1e9:0} with {rows:0} rows"), ("attention", $"{Quantity.Short(attention)} operations a token"), ("fp32 peak", $"{machine.Float / 1e9:0} GFLOP/s"), ("prompt", prompt.ToString("#,##0", CultureInfo.InvariantCulture)));
+        l.Add("prefill_tps", "reading", prompt / PrefillSeconds, "1/s", $"{prompt / PrefillSeconds:0.0} tokens/s", "tokens / (products / (their rate · 85%) + attention / (fp32 peak · 50%) + (passes + weights once) / (bandwidth · 90%))",
+            ("products", $"{Quantity.Short(dense + experts)} operations a token"), ("rate", $"{machine.ManyRows / 1e9:0} GOP/s, experts {rate / 1e9:0} with {rows:0} rows"), ("attention", $"{Quantity.Short(attention)} operations a token"), ("fp32 peak", $"{machine.Float / 1e9:0} GFLOP/s"), ("passes", $"{Quantity.Bytes(passes)} a token"), ("prompt", prompt.ToString("#,##0", CultureInfo.InvariantCulture)));
         double read = hour / 3600 * PrefillSeconds / prompt * 1e6, wrote = hour / 3600 * DecodeSeconds * 1e6;
         l.Add("cost_per_million_input", "cost a million read", read, "$", Quantity.Money(read), "price of an hour / 3600 / tokens a second · 10⁶", ("price", $"{Quantity.Money(hour)} for the machine and hour"));
         l.Add("cost_per_million_output", "cost a million written", wrote, "$", Quantity.Money(wrote), "as above; one answer at a time");

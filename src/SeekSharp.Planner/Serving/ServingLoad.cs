@@ -15,7 +15,7 @@ internal readonly record struct ServingLoad(double Input, double Output, double 
 
     public double WrittenPerSecond => Output / 86400;
 
-    /// <summary>Reads <c>608B-in,168B-out,56.3%-hit</c>, with <c>4989-context</c> where known; the parts in any order.</summary>
+    /// <summary>Reads <c>608B-in,168B-out,56.3%-hit</c>, with <c>5000-context</c> where known; the parts in any order.</summary>
     /// <exception cref="PlannerException">A part is missing, repeated or not understood.</exception>
     public static ServingLoad Parse(string text)
     {
@@ -29,8 +29,8 @@ internal readonly record struct ServingLoad(double Input, double Output, double 
                 case "in": Set(ref input, Quantity.Count(amount, "--load: in", 1e3, 1e18, "608B-in"), part); break;
                 case "out": Set(ref output, Quantity.Count(amount, "--load: out", 1e3, 1e18, "168B-out"), part); break;
                 case "hit": Set(ref hit, Quantity.Share(amount, "--load: hit"), part); break;
-                case "context": Set(ref context, Quantity.Count(amount, "--load: context", 16, 1 << 24, "4989-context"), part); break;
-                default: throw new PlannerException($"--load: '{Quantity.Shown(part)}' is not understood (608B-in, 168B-out, 56.3%-hit, 4989-context: tokens a day, share, mean length)");
+                case "context": Set(ref context, Quantity.Count(amount, "--load: context", 16, 1 << 24, "5000-context"), part); break;
+                default: throw new PlannerException($"--load: '{Quantity.Shown(part)}' is not understood (608B-in, 168B-out, 56.3%-hit, 5000-context: tokens a day, share, mean length)");
             }
         }
         if (input is null) throw new PlannerException("--load: the prompt tokens of a day are missing, as in 608B-in");

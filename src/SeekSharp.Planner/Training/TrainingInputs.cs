@@ -58,14 +58,14 @@ internal sealed record TrainingInputs
         return length is >= 16 and <= 1 << 24 ? (int)length : throw new PlannerException($"{what}: expected a length from 16 to 16,777,216 tokens, found '{Quantity.Shown(text)}'");
     }
 
-    /// <summary>Reads <c>119K:context</c>, <c>5K</c>, or <c>512x198h:r1-zero</c> (GPUs times hours).</summary>
+    /// <summary>Reads <c>120K:context</c>, <c>5K</c>, or <c>512x200h:rl</c> (GPUs times hours).</summary>
     public static GivenHours ReadGiven(string text)
     {
         int colon = text.IndexOf(':');
         string amount = colon < 0 ? text : text[..colon], name = colon < 0 ? "given" : text[(colon + 1)..];
         int times = amount.IndexOf('x');
-        if (times <= 0) return new GivenHours(Quantity.Count(amount, "--add", 1e-3, 1e12, "119K:context"), name);
-        double gpus = Quantity.Count(amount[..times], "--add", 1, 1e8, "512x198h"), hours = Quantity.Count(amount[(times + 1)..].TrimEnd('h'), "--add", 1e-3, 1e6, "512x198h");
+        if (times <= 0) return new GivenHours(Quantity.Count(amount, "--add", 1e-3, 1e12, "120K:context"), name);
+        double gpus = Quantity.Count(amount[..times], "--add", 1, 1e8, "512x200h"), hours = Quantity.Count(amount[(times + 1)..].TrimEnd('h'), "--add", 1e-3, 1e6, "512x200h");
         return new GivenHours(gpus * hours, name);
     }
 
