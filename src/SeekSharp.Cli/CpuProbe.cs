@@ -19,7 +19,7 @@ internal static unsafe class CpuProbe
         MachineMeasurements limits = MachineProbe.Measure(kernels, pool);
         using PackedMatrix matrix = Weights(format, Large, Large, kernels, pool), expert = Weights(format, ExpertOutputs, ExpertInputs, kernels, pool);
         return new CpuMachine($"{MachineProbe.CpuName}, {kernels.Name}, {limits.Threads} threads", limits.Threads, limits.ReadAllGbs * 1e9,
-            Product(matrix, 256, Large, Large, kernels, pool), Product(expert, 32, ExpertOutputs, ExpertInputs, kernels, pool), limits.Fp32Gflops * 1e9, Region(pool));
+            Product(matrix, 256, Large, Large, kernels, pool), Product(expert, 32, ExpertOutputs, ExpertInputs, kernels, pool), limits.Fp32Gflops * 1e9, Region(pool), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
     }
 
     /// <summary>The format of most of a model's bytes; Q8_0 stands in for a config without weights.</summary>

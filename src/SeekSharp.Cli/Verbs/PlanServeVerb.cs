@@ -41,7 +41,7 @@ internal static class PlanServeVerb
                 Decode = parsed.GetValue(decode),
                 Price = shared.Price(parsed),
                 Speed = parsed.GetValue(speed) is { } v ? Quantity.Number(v, "--speed", 0.01, 10_000) : 20,
-                Utilization = parsed.GetValue(utilization) is { } u ? Math.Clamp(Quantity.Share(u, "--utilization"), 0.01, 0.99) : 0.7,
+                Utilization = parsed.GetValue(utilization) is { } u ? Quantity.Part(u, "--utilization", whole: false) : 0.7,
                 KvBits = parsed.GetValue(kvBits) is { } b ? Quantity.Number(b, "--kv-bits", 1, 32) : 16,
                 ExpertLoads = parsed.GetValue(expertLoad) is { } file ? ExpertBalance.Read(file) : null,
                 Purchase = parsed.GetValue(buy) is { } d ? Quantity.Number(d, "--buy", 0, 1e8) : null,

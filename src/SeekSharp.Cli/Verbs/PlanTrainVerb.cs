@@ -43,7 +43,7 @@ internal static class PlanTrainVerb
                 Batch = parsed.GetValue(batch) is { } b ? (int)Quantity.Count(b, "--batch", 1, 100_000_000, "15360") : null,
                 Price = shared.Price(parsed),
                 Imbalance = parsed.GetValue(imbalance) is { } x ? Quantity.Number(x, "--imbalance", 1, 100) : 1,
-                Uptime = parsed.GetValue(uptime) is { } u ? Math.Max(0.01, Quantity.Share(u, "--uptime")) : 1,
+                Uptime = parsed.GetValue(uptime) is { } u ? Quantity.Part(u, "--uptime", whole: true) : 1,
                 Pue = parsed.GetValue(pue) is { } p ? Quantity.Number(p, "--pue", 1, 5) : 1.2,
                 Co2 = parsed.GetValue(co2) is { } k ? Quantity.Number(k, "--co2", 0, 5) : 0.45,
                 Given = [.. (parsed.GetValue(add) ?? []).Select(TrainingInputs.ReadGiven)],

@@ -52,6 +52,13 @@ internal static class Quantity
             : $"{what}: expected a share between 0% and 100%, found '{Shown(text)}'");
     }
 
+    /// <summary>A share above nothing and below everything, or all of it where <paramref name="whole"/>.</summary>
+    public static double Part(string text, string what, bool whole)
+    {
+        double share = Share(text, what);
+        return share > 0.001 && (whole || share < 0.999) ? share : throw new PlannerException($"{what}: expected a share above 0%{(whole ? "" : " and below 100%")}, found '{Shown(text)}'");
+    }
+
     /// <summary>A plain positive number within a range (money, watts).</summary>
     public static double Number(string text, string what, double least, double most)
     {

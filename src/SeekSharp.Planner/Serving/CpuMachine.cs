@@ -8,4 +8,5 @@ namespace SeekSharp.Planner;
 /// <param name="FewRows">The same with 32 rows and the small matrices of experts.</param>
 /// <param name="Float">fp32 operations a second, all threads.</param>
 /// <param name="Region">Seconds to start and end a parallel region in which nothing happens.</param>
-internal sealed record CpuMachine(string Name, int Threads, double Read, double ManyRows, double FewRows, double Float, double Region);
+/// <param name="Memory">Bytes that a program may have.</param>
+internal sealed record CpuMachine(string Name, int Threads, double Read, double ManyRows, double FewRows, double Float, double Region, double Memory = double.MaxValue);

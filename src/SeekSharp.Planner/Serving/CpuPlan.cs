@@ -70,6 +70,7 @@ internal sealed class CpuPlan
         l.Add("cost_per_million_output", "cost a million written", wrote, "$", Quantity.Money(wrote), "as above; one answer at a time");
         l.Add("api_per_million_input", "the API asks, a million read", prices.Miss, "$", Quantity.Money(prices.Miss), "price list, cache misses", ("prices", prices.Title));
         l.Add("api_per_million_output", "the API asks, a million written", prices.Output, "$", Quantity.Money(prices.Output), "price list", ("prices", prices.Title));
+        if (once > machine.Memory) l.Warn($"does not fit: {Quantity.Bytes(once)} of weights, {Quantity.Bytes(machine.Memory)} of memory; reading them from disk is slower than planned");
         l.Assume($"the machine costs {Quantity.Money(hour)} an hour (--price) and is always busy with one request");
     }
 

@@ -54,6 +54,7 @@ internal readonly record struct ParallelLayout(int Pipeline, int Tensor, int Con
     {
         int units = m.Layers.Count + 2; // the embedding and the output may be stages of their own
         if ((long)Pipeline * Chunks > units) throw new PlannerException($"{this}: {(long)Pipeline * Chunks} pipeline stages are more than the {m.Layers.Count} layers of {m.Name}, its embedding and its output");
+        if (Pipeline > 256) throw new PlannerException($"{this}: more than 256 pipeline ranks are not simulated");
         if (m.Heads % Tensor != 0) throw new PlannerException($"{this}: tp{Tensor} does not divide the {m.Heads} attention heads of {m.Name}");
         if (Expert == 1) return;
         if (m.Config.NRoutedExperts == 0) throw new PlannerException($"{this}: {m.Name} has no experts to spread over ep{Expert}");

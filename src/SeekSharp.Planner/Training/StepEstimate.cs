@@ -36,8 +36,7 @@ internal sealed class StepEstimate
             [.. StageTimes.Select(t => t.Forward + t.ForwardWire)], [.. StageTimes.Select(t => t.Input + t.BackwardWire)], [.. StageTimes.Select(t => t.Weights)],
             (f, b) => Math.Max(StageTimes[f].Forward + StageTimes[b].Input + StageTimes[b].Weights, StageTimes[f].ForwardWire + StageTimes[b].BackwardWire),
             Traffic.PipelineSeconds);
-        int simulated = MicroBatches <= MostSimulated ? MicroBatches : MostSimulated / (2 * layout.Pipeline) * 2 * layout.Pipeline;
-        if (simulated < 2 * layout.Pipeline) simulated = MicroBatches;
+        int simulated = MicroBatches <= MostSimulated ? MicroBatches : Math.Max(1, MostSimulated / (2 * layout.Pipeline)) * 2 * layout.Pipeline;
         Pipeline = PipelineSchedule.Create(schedule, layout.Pipeline, simulated, layout.Chunks);
         Run = Pipeline.Run(Times);
         double beyond = (MicroBatches - simulated) * Run.Busy.Max() / simulated;

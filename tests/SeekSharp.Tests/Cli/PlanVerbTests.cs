@@ -50,6 +50,7 @@ public sealed class PlanVerbTests
     [InlineData(1, "--price", "--model", "deepseek-v3", "--tokens", "14.8T", "--price", "free")]
     [InlineData(2, "--tokens", "--model", "deepseek-v3")]
     [InlineData(2, "dualpipe, 1f1b or zb1p", "--model", "deepseek-v3", "--tokens", "14.8T", "--schedule", "gpipe")]
+    [InlineData(1, "above 0%", "--model", "deepseek-v3", "--tokens", "14.8T", "--uptime", "0%")]
     [InlineData(1, "no such file", "--model", "deepseek-v3", "--tokens", "14.8T", "--hardware", "/nowhere.json")]
     [InlineData(1, "no 8-bit floats", "--model", "deepseek-v3", "--tokens", "14.8T", "--gpu", "a100", "--precision", "fp8")]
     public void Bad_input_is_one_clear_line(int exit, string says, params string[] arguments)

@@ -43,6 +43,14 @@ public sealed class CpuPlanTests
     }
 
     [Fact]
+    public void What_does_not_fit_is_said()
+    {
+        var small = new CpuMachine("small", 2, 25e9, 400e9, 300e9, 180e9, 1e-6, Memory: 16e9);
+        Assert.Contains(new CpuPlan(PlannedModel.Find("deepseek-r1"), small, 512, 64, 0, 16, 0.08, PriceList.BuiltIn[0]).Ledger.Warnings, w => w.Contains("does not fit"));
+        Assert.Empty(new CpuPlan(PlannedModel.Find("r1-distill-qwen-1.5b"), small, 512, 64, 0, 16, 0.08, PriceList.BuiltIn[0]).Ledger.Warnings);
+    }
+
+    [Fact]
     public void Money_is_the_hour_over_the_tokens()
     {
         CpuPlan plan = Plan(Recorded().GetProperty("llama-Q4_0.gguf"), "llama-Q4_0.gguf");
