@@ -106,7 +106,6 @@ internal static class CommandLine
             case CliException { ExitCode: 2 }:
                 Fail(error, e.Message, path);
                 return 2;
-            case CliException or CheckpointException or HubException or TokenizerException or TemplateException or ModelException or EngineException or KernelException or PlannerException:
             case CliException or CheckpointException or HubException or TokenizerException or TemplateException or GrammarException or ModelException or EngineException or KernelException or PlannerException:
             case IOException or UnauthorizedAccessException:
                 Fail(error, e.Message);

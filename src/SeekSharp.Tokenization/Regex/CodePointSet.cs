@@ -68,7 +68,18 @@ internal sealed class CodePointSet
         return new([.. gaps]);
     }
 
-    public CodePointSet Intersect(CodePointSet other) => Negate().Union(other.Negate()).Negate();
+    public CodePointSet Intersect(CodePointSet other)
+    {
+        List<(int, int)> both = [];
+        for (int i = 0, j = 0; i < _ranges.Length && j < other._ranges.Length;)
+        {
+            int first = Math.Max(_ranges[i].First, other._ranges[j].First), last = Math.Min(_ranges[i].Last, other._ranges[j].Last);
+            if (first <= last) both.Add((first, last));
+            if (_ranges[i].Last < other._ranges[j].Last) i++;
+            else j++;
+        }
+        return new([.. both]);
+    }
 
     public bool SetEquals(CodePointSet other) => _ranges.AsSpan().SequenceEqual(other._ranges);
 

@@ -50,6 +50,9 @@ internal sealed class ByteRegex
         Kind = kind;
     }
 
+    /// <summary>Where it was made.</summary>
+    public ByteRegexPool Pool => _pool;
+
     public int Id { get; internal set; }
 
     public ByteRegexKind Kind { get; }

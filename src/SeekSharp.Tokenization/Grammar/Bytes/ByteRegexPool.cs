@@ -14,7 +14,7 @@ internal sealed class ByteRegexPool
     private const int MostDerivations = 30_000; // in one search for a match
     private const int MostItems = 4_000;
 
-    private readonly HashSet<ByteRegex> _known = new(new Same());
+    private readonly HashSet<ByteRegex> _known = new(400, new Same());
     private readonly Dictionary<CodePointSet, ByteRegex> _utf8 = [];
     private readonly Dictionary<CodePointSet, ByteRegex> _json = [];
     private int _ids;
@@ -25,6 +25,7 @@ internal sealed class ByteRegexPool
         Empty = Keep(new ByteRegex(this, ByteRegexKind.Empty) { Nullable = true, Finite = true });
         All = Keep(new ByteRegex(this, ByteRegexKind.Not) { Left = None, Nullable = true });
         AnyByte = Set(ByteSet.All);
+        Tail = Set(ByteSet.Range(0x80, 0xBF));
     }
 
     public ByteRegex None { get; }
@@ -35,6 +36,9 @@ internal sealed class ByteRegexPool
     public ByteRegex All { get; }
 
     public ByteRegex AnyByte { get; }
+
+    /// <summary>A byte of UTF-8 that continues a character.</summary>
+    public ByteRegex Tail { get; }
 
     /// <summary>Expressions made so far: what a bound on the work of compiling counts.</summary>
     public int Made => _ids;
@@ -408,7 +412,7 @@ internal sealed class ByteRegexPool
         if (_known.Count >= MostKnown)
         {
             _known.Clear();
-            foreach (ByteRegex constant in (ReadOnlySpan<ByteRegex>)[None, Empty, All, AnyByte]) _known.Add(constant);
+            foreach (ByteRegex constant in (ReadOnlySpan<ByteRegex>)[None, Empty, All, AnyByte, Tail]) _known.Add(constant);
         }
         made.Id = _ids++;
         _known.Add(made);

@@ -15,7 +15,10 @@ internal sealed class JsonPieces
 
     private static readonly CodePointSet Special = CodePointSet.Of((0, 0x1F), ('"', '"'), ('\\', '\\'));
 
+    private static readonly CodePointSet Plain = Special.Negate();
+
     private readonly ByteRegexPool _pool;
+    private ByteRegex? _free;
 
     public JsonPieces(ByteRegexPool pool)
     {
@@ -23,7 +26,6 @@ internal sealed class JsonPieces
         ByteRegex blank = pool.Set(ByteSet.Of(' ') | ByteSet.Of('\t'));
         Space = pool.Or(pool.Empty, blank, pool.Concat(pool.Optional(pool.Byte('\r')), pool.Byte('\n'), pool.Repeat(blank, 0, MostIndent)));
         Character = pool.Json(CodePointSet.All);
-        FreeCharacter = Free(pool);
         ByteRegex digit = pool.Set(ByteSet.Range('0', '9'));
         Natural = pool.Or(pool.Byte('0'), pool.Concat(pool.Set(ByteSet.Range('1', '9')), pool.Star(digit)));
         Minus = pool.Optional(pool.Byte('-'));
@@ -38,7 +40,7 @@ internal sealed class JsonPieces
     public ByteRegex Character { get; }
 
     /// <summary>Any character of a string, in every way to write it.</summary>
-    public ByteRegex FreeCharacter { get; }
+    public ByteRegex FreeCharacter => _free ??= Free(_pool);
 
     /// <summary>0, or digits that do not begin with it.</summary>
     public ByteRegex Natural { get; }
@@ -62,23 +64,32 @@ internal sealed class JsonPieces
     public ByteRegex Mark(char mark, bool before, bool after) => _pool.Concat(before ? Space : _pool.Empty, _pool.Byte(mark), after ? Space : _pool.Empty);
 
     /// <summary>One text as the content of a string, canonical.</summary>
-    public ByteRegex Content(string text)
-    {
-        ByteRegex result = _pool.Empty;
-        foreach (Rune rune in text.EnumerateRunes().Reverse()) result = _pool.Concat(_pool.Json(CodePointSet.Of(rune.Value)), result);
-        return result;
-    }
+    public ByteRegex Content(string text) => AnyContent([text]);
 
     /// <summary>Any of the texts as the content of a string.</summary>
-    public ByteRegex AnyContent(IEnumerable<string> texts) => _pool.AnyOf([.. texts.SelectMany(Spellings).Select(Encoding.UTF8.GetBytes)]);
+    public ByteRegex AnyContent(params IEnumerable<string> texts) => _pool.AnyOf([.. texts.SelectMany(Spellings).Select(Encoding.UTF8.GetBytes)]);
 
     /// <summary>One code point of the set in canonical form.</summary>
     public static ByteRegex Canonical(ByteRegexPool pool, CodePointSet set)
     {
-        List<ByteRegex> ways = [pool.Utf8(set.Intersect(Special.Negate()))];
+        if (ReferenceEquals(set, CodePointSet.All)) return pool.Or(pool.Utf8(Plain), AllEscapes(pool));
+        CodePointSet plain = set.Intersect(Plain);
+        List<ByteRegex> ways = [pool.Utf8(plain)];
         foreach ((int first, int last) in set.Intersect(Special).Ranges)
             for (int c = first; c <= last; c++) ways.Add(pool.Concat(pool.Byte('\\'), Escape(pool, c)));
         return pool.Or([.. ways]);
+    }
+
+    /// <summary>The escapes of all characters that need one.</summary>
+    private static ByteRegex AllEscapes(ByteRegexPool pool)
+    {
+        ByteSet letters = default;
+        foreach (char c in "\"\\bfnrt") letters |= ByteSet.Of(c);
+        ByteSet hex = ByteSet.Range('0', '9') | ByteSet.Range('a', 'f') | ByteSet.Range('A', 'F');
+        ByteSet low = hex & ~ByteSet.Of('8') & ~ByteSet.Of('9'); // 8, 9, a, c and d have letters
+        foreach (char c in "acdACD") low &= ~ByteSet.Of(c);
+        ByteRegex control = pool.Or(pool.Concat(pool.Byte('0'), pool.Set(low)), pool.Concat(pool.Byte('1'), pool.Set(hex)));
+        return pool.Concat(pool.Byte('\\'), pool.Or(pool.Set(letters), pool.Concat(pool.Literal("u00"u8), control)));
     }
 
     private static ByteRegex Escape(ByteRegexPool pool, int c)
@@ -124,6 +135,6 @@ internal sealed class JsonPieces
         ByteRegex unicode = pool.Concat(pool.Byte('u'), pool.Or(single, pool.Concat(high, pool.Literal("\\u"u8), low)));
         ByteSet letters = default;
         foreach (char c in "\"\\/bfnrt") letters |= ByteSet.Of(c);
-        return pool.Or(pool.Utf8(Special.Negate()), pool.Concat(pool.Byte('\\'), pool.Or(pool.Set(letters), unicode)));
+        return pool.Or(pool.Utf8(Plain), pool.Concat(pool.Byte('\\'), pool.Or(pool.Set(letters), unicode)));
     }
 }

@@ -1,7 +1,7 @@
 namespace SeekSharp.Tokenization;
 
 /// <summary>
-/// How many characters of plain text a state takes, whatever they are. Plain are all of Unicode but the quote, the backslash and control characters: what nearly every token
+/// How many characters of plain text a state takes, whatever they are. Plain are all of Unicode but the quote, the backslash, control characters and line ends: what nearly every token
 /// consists of. A state that takes n of them allows all plain tokens up to n characters, with no look at them one by one (LLGuidance's slices).
 /// </summary>
 internal static class PlainReach
@@ -21,7 +21,9 @@ internal static class PlainReach
     [
         (ByteSet.Range(0xC2, 0xDF), [Tail(0x80, 0xBF)]),
         (ByteSet.Of(0xE0), [Tail(0xA0, 0xBF), Tail(0x80, 0xBF)]),
-        (ByteSet.Range(0xE1, 0xEC) | ByteSet.Range(0xEE, 0xEF), [Tail(0x80, 0xBF), Tail(0x80, 0xBF)]),
+        (ByteSet.Range(0xE1, 0xEC) & ~ByteSet.Of(0xE2) | ByteSet.Range(0xEE, 0xEF), [Tail(0x80, 0xBF), Tail(0x80, 0xBF)]),
+        (ByteSet.Of(0xE2), [Tail(0x81, 0xBF), Tail(0x80, 0xBF)]),
+        (ByteSet.Of(0xE2), [Tail(0x80, 0x80), Tail(0x80, 0xBF) & ~Tail(0xA8, 0xA9)]), // not U+2028 and U+2029, which a pattern's point leaves out
         (ByteSet.Of(0xED), [Tail(0x80, 0x9F), Tail(0x80, 0xBF)]),
         (ByteSet.Of(0xF0), [Tail(0x90, 0xBF), Tail(0x80, 0xBF), Tail(0x80, 0xBF)]),
         (ByteSet.Range(0xF1, 0xF3), [Tail(0x80, 0xBF), Tail(0x80, 0xBF), Tail(0x80, 0xBF)]),
@@ -35,6 +37,7 @@ internal static class PlainReach
     {
         foreach (byte b in utf8)
             if (b < 128 && !Ascii.Contains(b)) return false;
+        if (utf8.IndexOf("\u2028"u8) >= 0 || utf8.IndexOf("\u2029"u8) >= 0) return false;
         return System.Text.Unicode.Utf8.IsValid(utf8);
     }
 

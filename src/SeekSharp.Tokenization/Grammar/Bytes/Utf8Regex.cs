@@ -8,11 +8,13 @@ internal static class Utf8Regex
     public static ByteRegex Of(ByteRegexPool pool, CodePointSet set)
     {
         CodePointSet points = set.Intersect(Scalars);
+        if (points.Ranges is [var (one, same)] && one == same) return pool.Literal(System.Text.Encoding.UTF8.GetBytes(char.ConvertFromUtf32(one)));
         List<ByteRegex> ways = [];
         ByteSet ascii = default;
         foreach ((int first, int last) in points.Ranges)
             if (first < 128) ascii |= ByteSet.Range(first, Math.Min(last, 127));
         ways.Add(pool.Set(ascii));
+        if (points.IsEmpty || points.Ranges[^1].Last < 128) return pool.Set(ascii);
         ways.Add(Lead(pool, points, 0xC2, 0xDF, 0x1F, 1));
         ways.Add(Lead(pool, points, 0xE0, 0xEF, 0x0F, 2));
         ways.Add(Lead(pool, points, 0xF0, 0xF4, 0x07, 3));
@@ -30,24 +32,28 @@ internal static class Utf8Regex
     /// <summary>The continuation bytes of the 64^level code points from first on that are in the set.</summary>
     private static ByteRegex Rest(ByteRegexPool pool, CodePointSet points, int first, int level)
     {
-        if (level == 0) return points.Contains(first) ? pool.Empty : pool.None;
         int last = first + (1 << (6 * level)) - 1;
         // Shortest forms: E0 80… would be two bytes' work, F0 80… three's.
         int least = level == 1 ? 0 : level == 2 ? 0x800 : 0x10000;
         (bool any, bool all) = Cover(points, first, last);
         if (!any) return pool.None;
-        Dictionary<ByteRegex, ByteSet> ways = [];
         if (all && first >= least)
         {
-            ByteRegex full = pool.Empty;
-            for (int i = 0; i < level; i++) full = pool.Concat(pool.Set(ByteSet.Range(0x80, 0xBF)), full);
-            return full;
+            return level == 1 ? pool.Tail : pool.Concat(pool.Tail, level == 2 ? pool.Tail : pool.Concat(pool.Tail, pool.Tail));
         }
+        if (level == 1)
+        {
+            ByteSet tails = default;
+            for (int i = 0; i < 64; i++)
+                if (points.Contains(first + i)) tails |= ByteSet.Of(0x80 + i);
+            return pool.Set(tails);
+        }
+        Dictionary<ByteRegex, ByteSet> ways = [];
         int step = 1 << (6 * (level - 1));
         for (int i = 0; i < 64; i++)
         {
             int start = first + i * step;
-            if (start + step - 1 < least && level > 1) continue;
+            if (start + step - 1 < least) continue;
             Add(ways, Rest(pool, points, start, level - 1), 0x80 + i);
         }
         return Sum(pool, ways);

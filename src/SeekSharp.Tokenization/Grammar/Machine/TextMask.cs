@@ -6,6 +6,7 @@ namespace SeekSharp.Tokenization;
 internal sealed class TextMask
 {
     private const int MostListed = 600;
+    private const int MostMade = 500_000; // expressions in one look through the vocabulary: seconds
 
     private readonly uint[]? _bits;
     private readonly int[]? _listed;
@@ -29,6 +30,7 @@ internal sealed class TextMask
         byte[] labels = trie.Labels;
         int[] ends = trie.End, ids = trie.Token;
         ushort[] depths = trie.Depth;
+        int made = text.Pool.Made;
         stack[0] = text;
         for (int node = 1; node < labels.Length;)
         {
@@ -38,6 +40,7 @@ internal sealed class TextMask
                 node = ends[node];
                 continue;
             }
+            if (text.Pool.Made - made > MostMade) throw new GrammarException("too costly: an expression has too many states to look through the vocabulary");
             stack[depth] = next;
             if (ids[node] >= 0) tokens.Add(ids[node]);
             if (next.Nullable && ends[node] > node + 1) exits.Add(node);

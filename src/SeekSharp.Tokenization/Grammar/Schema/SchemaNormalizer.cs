@@ -59,9 +59,10 @@ internal sealed class SchemaNormalizer(SchemaReader reader, ByteRegexPool pool)
     {
         List<SchemaShape> result = [];
         foreach (SchemaShape shape in shapes) result.AddRange(Apply(shape, literal));
-        if (result.Count > MostShapes) throw new GrammarException($"{literal.Node.Place}: too complex: over {MostShapes} alternatives for one value");
-        return result;
+        return result.Count <= MostShapes ? result : throw TooMany(literal.Node);
     }
+
+    private static GrammarException TooMany(SchemaNode node) => new($"{node.Place}: too complex: over {MostShapes} alternatives for one value");
 
     /// <summary>The shape, and the literal besides. The shape may be changed.</summary>
     private List<SchemaShape> Apply(SchemaShape shape, SchemaLiteral literal)
@@ -268,10 +269,14 @@ internal sealed class SchemaNormalizer(SchemaReader reader, ByteRegexPool pool)
                 List<SchemaShape> apart = [];
                 foreach (SchemaShape shape in narrowed)
                 {
-                    List<SchemaShape> both = Apply([shape.Clone()], Yes(choices[j]));
+                    // Enumerated values of the other choice may be checked against that choice only: what this very oneOf says of them is what is asked here.
+                    SchemaShape probe = shape.Clone();
+                    probe.Applied.Clear();
+                    List<SchemaShape> both = Apply([probe], Yes(choices[j]));
                     if (both.TrueForAll(b => IsImpossible(b, 4))) apart.Add(shape);
                     else apart.AddRange(Apply(shape, No(choices[j])).Where(s => !IsImpossible(s, 2)));
                 }
+                if (apart.Count > MostShapes) throw TooMany(choices[i]);
                 narrowed = apart;
             }
             result.AddRange(narrowed);

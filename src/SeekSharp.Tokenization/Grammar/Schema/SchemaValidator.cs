@@ -66,7 +66,9 @@ internal sealed class SchemaValidator(SchemaReader reader)
 
     private static bool Number(JsonElement value, SchemaNode schema)
     {
-        if (ExactNumber.Parse(value.GetRawText()) is not { } number) return false;
+        // Beyond what is computed with: right where nothing is asked of it.
+        if (ExactNumber.Parse(value.GetRawText()) is not { } number)
+            return !schema.IntegerOnly && (schema.Minimum ?? schema.ExclusiveMinimum ?? schema.Maximum ?? schema.ExclusiveMaximum ?? schema.MultipleOf) is null;
         return (!schema.IntegerOnly || number.IsInteger)
             && (schema.Minimum is not { } least || number.CompareTo(least) >= 0)
             && (schema.ExclusiveMinimum is not { } above || number.CompareTo(above) > 0)
