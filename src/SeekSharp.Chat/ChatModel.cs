@@ -19,9 +19,11 @@ internal sealed class ChatModel : IDisposable
     private readonly LanguageModel _model;
     private readonly Lazy<ChatTemplate?> _template, _toolTemplate;
     private readonly Lazy<ToolFormat> _toolFormat;
+    private readonly Lazy<GrammarVocabulary> _grammarVocabulary;
+    private readonly Lazy<int[][]> _closeAndMore;
     private readonly int[] _beginning = []; // what the tokenizer puts before a text: the BOS, or nothing
 
-    private ChatModel(ModelFolder folder, LanguageModel model)
+    private ChatModel(ModelFolder folder, LanguageModel model, EngineOptions? engine)
     {
         Folder = folder;
         _model = model;
@@ -29,12 +31,15 @@ internal sealed class ChatModel : IDisposable
         _template = new(() => folder.ChatTemplateSource is { } source ? ChatTemplate.Parse(source) : null);
         _toolTemplate = new(() => folder.ToolTemplateSource is { } source ? ChatTemplate.Parse(source) : null);
         _toolFormat = new(DetectToolFormat);
+        _grammarVocabulary = new(() => new GrammarVocabulary(Tokenizer!, Defaults.StopTokenIds.Where(id => id < Tokenizer!.VocabularySize)));
+        _closeAndMore = new(() => AnswerRule.FindCloseAndMore(Tokenizer!));
+        Grammars = new(() => GrammarVocabulary);
         if (Tokenizer is { } tokenizer)
         {
             _beginning = Beginning(tokenizer);
             ThinkCloseIds = tokenizer.TokenToId("</think>") is { } id ? [id] : tokenizer.Encode("</think>", addSpecialTokens: false);
         }
-        Engine = new LlmEngine(model, Tokenizer?.VocabularySize);
+        Engine = new LlmEngine(model, Tokenizer?.VocabularySize, engine);
         Loop = new EngineLoop(Engine);
     }
 
@@ -42,13 +47,13 @@ internal sealed class ChatModel : IDisposable
     /// <exception cref="CheckpointException">The folder holds no model that can run.</exception>
     /// <exception cref="TokenizerException">The tokenizer is broken.</exception>
     /// <exception cref="EngineException">The model has no context of the length asked for.</exception>
-    public static ChatModel Load(ModelFolder folder, ModelOptions options, IProgress<double>? progress = null)
+    public static ChatModel Load(ModelFolder folder, ModelOptions options, IProgress<double>? progress = null, EngineOptions? engine = null)
     {
         _ = folder.Tokenizer; // a broken one is told before the weights are loaded
         LanguageModel model = LanguageModel.Load(folder, options, progress);
         try
         {
-            return new ChatModel(folder, model);
+            return new ChatModel(folder, model, engine);
         }
         catch
         {
@@ -67,6 +72,16 @@ internal sealed class ChatModel : IDisposable
     public LanguageModel Model => _model;
     /// <summary>How the model writes tool calls, found from its template and vocabulary.</summary>
     public ToolFormat ToolFormat => _toolFormat.Value;
+    /// <summary>Whether the template does anything with tools.</summary>
+    public bool TemplateKnowsTools => (_toolTemplate.Value ?? _template.Value)?.Uses("tools") == true;
+    /// <summary>Whether the template reads a variable of that name.</summary>
+    public bool TemplateUses(string variable) => _template.Value?.Uses(variable) == true;
+    /// <summary>The vocabulary as grammars see it. For a model with a tokenizer.</summary>
+    public GrammarVocabulary GrammarVocabulary => _grammarVocabulary.Value;
+    /// <summary>Compiled grammars. For a model with a tokenizer.</summary>
+    public GrammarCache Grammars { get; }
+    /// <summary>For <see cref="AnswerRule.CloseAndMore"/>.</summary>
+    internal int[][] CloseAndMoreIds => _closeAndMore.Value;
     /// <summary>The ids of <c>&lt;/think&gt;</c>.</summary>
     public int[] ThinkCloseIds { get; } = [];
     /// <summary>Sampling as the publisher wants it.</summary>

@@ -18,9 +18,25 @@ internal sealed record GenerationRequest
     /// <summary>After that many tokens of reasoning its closing tag is forced; null for no limit.</summary>
     public int? ThinkBudget { get; init; }
     public required ToolFormat ToolFormat { get; init; }
+    /// <summary>Whose text it is: prefixes are shared within a tenant only.</summary>
+    public string Tenant { get; init; } = "";
+    /// <summary>What the answer may be; null for anything. It belongs to this answer. The answer ends where nothing can follow.</summary>
+    public GrammarConstraint? Constraint { get; init; }
+    /// <summary>Everything is content: no thinking and no tool calls are looked for.</summary>
+    public bool IsPlain { get; init; }
+    /// <summary>The answer ends after its first tool call.</summary>
+    public bool OneToolCall { get; init; }
+    /// <summary>Tokens that the engine may be ahead of the reader, at least 1.</summary>
+    public int MostUnread { get; init; } = 4;
     /// <summary>When the request came, as <see cref="Stopwatch.GetTimestamp"/>.</summary>
     public long Began { get; init; } = Stopwatch.GetTimestamp();
 }
+
+/// <summary>A generated token with its log probability, where they were asked for.</summary>
+/// <param name="Chosen">The token.</param>
+/// <param name="Best">The most probable ones at its place, the best first.</param>
+/// <param name="IsReasoning">It was thought.</param>
+internal sealed record TokenReport(TokenLogProbability Chosen, TokenLogProbability[] Best, bool IsReasoning);
 
 /// <summary>
 /// One answer in the making: token ids become text, stop strings end it, the router parts it. All this happens on the engine's thread, before the next token is chosen;
@@ -30,11 +46,12 @@ internal sealed class Generation
 {
     private readonly ChatModel _model;
     private readonly GenerationRequest _request;
-    private const int MostUnread = 4; // tokens that the engine may be ahead of the reader
-
     private readonly Sequence _sequence; // the engine's until its end
     private readonly EngineRequest _running;
     private readonly List<RoutedPiece> _pending = []; // what the engine's thread has made and nobody has taken; also its lock
+    private readonly List<TokenReport> _pendingTokens = []; // likewise
+    private readonly Queue<(long Start, TokenReport Report)> _heldTokens = new(); // their text is not given out yet: it may be a stop string's
+    private long _pushed, _released; // letters of the text
     private readonly TokenStream? _stream; // null without a tokenizer
     private readonly StopStrings _stops;
     private readonly StreamRouter _router;
@@ -51,16 +68,18 @@ internal sealed class Generation
         if (request.ThinkBudget < 0) throw new EngineException($"think-budget must be at least 0, not {request.ThinkBudget}");
         _model = model;
         _request = request;
-        _sequence = new Sequence(request.Prompt, request.Sampling);
+        _sequence = new Sequence(request.Prompt, request.Sampling) { Tenant = request.Tenant, Constraint = request.Constraint };
         _stream = model.Tokenizer?.CreateStream();
         _stops = new StopStrings(request.Stop);
         _router = new StreamRouter(request.ToolFormat, request.OpensThinking);
         SpendBudget();
-        _running = model.Loop.Submit(_sequence, MostUnread, Take);
+        _running = model.Loop.Submit(_sequence, request.MostUnread, Take);
     }
 
     /// <summary>What has come since the step before the last one, in the order of the text.</summary>
     public List<RoutedPiece> Pieces { get; } = [];
+    /// <summary>The tokens behind <see cref="Pieces"/>, where log probabilities were asked for.</summary>
+    public List<TokenReport> Tokens { get; } = [];
     /// <summary>Tool calls so far, with their ids.</summary>
     public IReadOnlyList<ToolCall> ToolCalls
     {
@@ -80,6 +99,7 @@ internal sealed class Generation
     {
         if (IsFinished) return false;
         Pieces.Clear();
+        Tokens.Clear();
         _running.WaitForNews();
         return Drain();
     }
@@ -90,6 +110,7 @@ internal sealed class Generation
     {
         if (IsFinished) return false;
         Pieces.Clear();
+        Tokens.Clear();
         if (!await _running.WaitAsync(cancel).ConfigureAwait(false)) await _running.Completion.ConfigureAwait(false);
         return Drain();
     }
@@ -99,6 +120,7 @@ internal sealed class Generation
     {
         if (IsFinished) return;
         Pieces.Clear();
+        Tokens.Clear();
         _running.Cancel();
         _running.Completion.GetAwaiter().GetResult();
         Complete();
@@ -147,10 +169,32 @@ internal sealed class Generation
         if (_firstToken == 0) _firstToken = _lastToken;
         if (_sequence.Finish == FinishReason.Stop) return; // an end token is no text
         bool thinking = _router.IsThinking;
-        Route(_stops.Push(_stream?.Push(id) ?? ""));
+        string text = _stream?.Push(id) ?? "";
+        Report(thinking);
+        _pushed += text.Length;
+        Route(_stops.Push(text));
+        ReleaseReports();
         if (thinking && _router.IsThinking && !_closingForced) _reasoningTokens++; // a forced tag of several tokens is no thought
         if (_stops.Found is not null) _sequence.End(FinishReason.Stop, replace: true);
+        else if (_request.Constraint is { IsComplete: true } || _request.OneToolCall && _calls.Count > 0) _sequence.End(FinishReason.Stop, replace: true);
         else SpendBudget();
+    }
+
+    private void Report(bool thinking)
+    {
+        if (_sequence.LogProbabilities is not { } log) return;
+        int index = _sequence.Generated.Length - 1;
+        _heldTokens.Enqueue((_pushed, new TokenReport(log.Chosen(index), log.Best(index).ToArray(), thinking)));
+    }
+
+    // A token is reported when some of its text is given out; one that is all a stop string's is not.
+    private void ReleaseReports()
+    {
+        while (_heldTokens.TryPeek(out (long Start, TokenReport Report) held) && (_released > held.Start || _released == _pushed && _stops.Found is null))
+        {
+            _heldTokens.Dequeue();
+            lock (_pending) _pendingTokens.Add(held.Report);
+        }
     }
 
     private void SpendBudget()
@@ -175,6 +219,8 @@ internal sealed class Generation
         {
             Pieces.AddRange(_pending);
             _pending.Clear();
+            Tokens.AddRange(_pendingTokens);
+            _pendingTokens.Clear();
         }
     }
 
@@ -185,8 +231,11 @@ internal sealed class Generation
         if (_sequence.Finish == FinishReason.Failed) _running.ThrowIfFailed();
         if (_stops.Found is null)
         {
-            Route(_stops.Push(_stream?.Flush() ?? ""));
+            string rest = _stream?.Flush() ?? "";
+            _pushed += rest.Length;
+            Route(_stops.Push(rest));
             if (_stops.Found is null) Route(_stops.Flush());
+            ReleaseReports();
         }
         Note(_router.Finish());
         TakePending();
@@ -195,8 +244,10 @@ internal sealed class Generation
     private void Route(string text)
     {
         if (text.Length == 0) return;
+        _released += text.Length;
         _text.Append(text);
-        Note(_router.Push(text));
+        if (_request.IsPlain) Note([new RoutedPiece(RoutedKind.Content, text)]);
+        else Note(_router.Push(text));
     }
 
     private void Note(IReadOnlyList<RoutedPiece> pieces)

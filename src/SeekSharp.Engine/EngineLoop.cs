@@ -36,7 +36,7 @@ internal sealed class EngineLoop : IDisposable
         var request = new EngineRequest(this, sequence, mostUnread, onToken);
         lock (_gate)
         {
-            if (_closing) throw new EngineException("the engine is closed");
+            if (_closing) throw new EngineException(EngineRefusal.Closed, "the engine is closed");
             int most = _engine.Options.Scheduler.MaxWaiting;
             if (_incoming.Count + _engine.Waiting >= most) throw Scheduler.Full(most);
             _incoming.Add(request);
@@ -52,7 +52,7 @@ internal sealed class EngineLoop : IDisposable
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_gate)
         {
-            if (_closing) throw new EngineException("the engine is closed");
+            if (_closing) throw new EngineException(EngineRefusal.Closed, "the engine is closed");
             _actions.Add(() =>
             {
                 try

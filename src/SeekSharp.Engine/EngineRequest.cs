@@ -99,7 +99,7 @@ internal sealed class EngineRequest : SequenceObserver
     public void ThrowIfFailed()
     {
         if (Sequence.Finish == FinishReason.Failed)
-            throw Sequence.Error is EngineException known ? new EngineException(known.Message) : new EngineException($"the request failed: {Sequence.Error?.Message}");
+            throw Sequence.Error is EngineException known ? new EngineException(EngineRefusal.Failed, known.Message) : new EngineException(EngineRefusal.Failed, $"the request failed: {Sequence.Error?.Message}");
     }
 
     public override void Advanced(int id)

@@ -115,7 +115,7 @@ internal sealed class LlmEngine : IDisposable
     {
         ReadOnlySpan<int> ids = sequence.Ids;
         if (ids.Length > ContextLength)
-            throw new EngineException($"the prompt has {ids.Length} tokens, the context {ContextLength}");
+            throw new EngineException(EngineRefusal.TooLong, $"the prompt has {ids.Length} tokens, the context {ContextLength}");
         for (int i = 0; i < ids.Length; i++)
         {
             if ((uint)ids[i] >= (uint)_model.VocabularySize)

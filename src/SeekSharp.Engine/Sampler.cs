@@ -75,7 +75,7 @@ internal sealed class Sampler(int vocabularySize)
     private int Choose(Span<float> logits, SamplingParams p, int position, bool constrained)
     {
         int best = _blocks.Fill(logits);
-        if (best < 0) throw constrained ? new EngineException("the grammar admits no token here") : NotNumbers();
+        if (best < 0) throw constrained ? new EngineException(EngineRefusal.Failed, "the grammar admits no token here") : NotNumbers();
         if (p.Temperature == 0 || p.TopK == 1) return best;
 
         float most = logits[best];

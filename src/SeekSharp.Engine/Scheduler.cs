@@ -70,7 +70,7 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
     }
 
     /// <summary>What is said when the queue is full.</summary>
-    public static EngineException Full(int waiting) => new($"the queue is full: {waiting} requests wait already");
+    public static EngineException Full(int waiting) => new(EngineRefusal.QueueFull, $"the queue is full: {waiting} requests wait already");
 
     /// <summary>The parts of the next step; none when nothing can be done. Those that decode come first.</summary>
     public IReadOnlyList<ScheduledPart> Schedule()

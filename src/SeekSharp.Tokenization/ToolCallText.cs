@@ -1,0 +1,24 @@
+using System.Text.Json;
+
+namespace SeekSharp.Tokenization;
+
+/// <summary>What stands around the arguments of a tool call, so that <see cref="StreamRouter"/> reads it as one.</summary>
+internal static class ToolCallText
+{
+    /// <summary>Texts before and behind the arguments.</summary>
+    /// <param name="format">Any form but <see cref="ToolFormat.None"/>.</param>
+    /// <param name="name">The function's name.</param>
+    public static (string Before, string After) Around(ToolFormat format, string name)
+    {
+        string quoted = JsonEncodedText.Encode(name).ToString();
+        return format switch
+        {
+            ToolFormat.Qwen => ($"{Markers.QwenBegin}\n{{\"name\": \"{quoted}\", \"arguments\": ", $"}}\n{Markers.QwenEnd}"),
+            ToolFormat.Llama3 => ($"{{\"name\": \"{quoted}\", \"parameters\": ", "}"),
+            ToolFormat.DeepSeekV31 => ($"{Markers.SectionBegin}{Markers.CallBegin}{name}{Markers.CallSeparator}", $"{Markers.CallEnd}{Markers.SectionEnd}"),
+            ToolFormat.DeepSeekR1 or ToolFormat.DeepSeekV3 =>
+                ($"{Markers.SectionBegin}{Markers.CallBegin}function{Markers.CallSeparator}{name}\n```json\n", $"\n```{Markers.CallEnd}{Markers.SectionEnd}"),
+            _ => throw new ArgumentOutOfRangeException(nameof(format)),
+        };
+    }
+}
