@@ -24,6 +24,7 @@ internal static class CommandLine
     {
         var root = new RootCommand("Run open reasoning models on this machine, in pure C#.");
         root.Subcommands.Add(RunVerb.Create());
+        root.Subcommands.Add(ServeVerb.Create());
         root.Subcommands.Add(PullVerb.Create());
         root.Subcommands.Add(ListVerb.Create());
         root.Subcommands.Add(RmVerb.Create());

@@ -11,7 +11,7 @@ namespace SeekSharp.Tests;
 public sealed class PublicApiTests
 {
     internal static readonly string[] Libraries =
-        ["SeekSharp.Kernels", "SeekSharp.Tokenization", "SeekSharp.Checkpoints", "SeekSharp.Models", "SeekSharp.Engine", "SeekSharp.Chat", "SeekSharp.Planner"];
+        ["SeekSharp.Kernels", "SeekSharp.Tokenization", "SeekSharp.Checkpoints", "SeekSharp.Models", "SeekSharp.Engine", "SeekSharp.Chat", "SeekSharp.Server", "SeekSharp.Planner"];
 
     [Theory]
     [MemberData(nameof(Names))]
