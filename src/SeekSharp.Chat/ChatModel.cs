@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using SeekSharp.Checkpoints;
@@ -20,7 +21,8 @@ internal sealed class ChatModel : IDisposable
     private readonly Lazy<ChatTemplate?> _template, _toolTemplate;
     private readonly Lazy<ToolFormat> _toolFormat;
     private readonly Lazy<GrammarVocabulary> _grammarVocabulary;
-    private readonly Lazy<int[][]> _closeAndMore;
+    private readonly ConcurrentDictionary<string, TagFinder> _tags = new();
+    private readonly Lazy<int[]> _blankIds;
     private readonly int[] _beginning = []; // what the tokenizer puts before a text: the BOS, or nothing
 
     private ChatModel(ModelFolder folder, LanguageModel model, EngineOptions? engine)
@@ -32,7 +34,7 @@ internal sealed class ChatModel : IDisposable
         _toolTemplate = new(() => folder.ToolTemplateSource is { } source ? ChatTemplate.Parse(source) : null);
         _toolFormat = new(DetectToolFormat);
         _grammarVocabulary = new(() => new GrammarVocabulary(Tokenizer!, Defaults.StopTokenIds.Where(id => id < Tokenizer!.VocabularySize)));
-        _closeAndMore = new(() => AnswerRule.FindCloseAndMore(Tokenizer!));
+        _blankIds = new(() => [.. Enumerable.Range(0, Tokenizer!.VocabularySize).Where(id => Tokenizer.TokenBytes(id) is { Length: > 0 } bytes && bytes.AsSpan().Trim(" \t\r\n"u8).IsEmpty)]);
         Grammars = new(() => GrammarVocabulary);
         if (Tokenizer is { } tokenizer)
         {
@@ -80,8 +82,10 @@ internal sealed class ChatModel : IDisposable
     public GrammarVocabulary GrammarVocabulary => _grammarVocabulary.Value;
     /// <summary>Compiled grammars. For a model with a tokenizer.</summary>
     public GrammarCache Grammars { get; }
-    /// <summary>For <see cref="AnswerRule.CloseAndMore"/>.</summary>
-    internal int[][] CloseAndMoreIds => _closeAndMore.Value;
+    /// <summary>Tokens of nothing but white space. For a model with a tokenizer.</summary>
+    public int[] BlankIds => _blankIds.Value;
+    /// <summary>Finds a tag in this model's tokens. For a model with a tokenizer.</summary>
+    public TagFinder TagFinder(string tag) => _tags.GetOrAdd(tag, t => new TagFinder(t, Tokenizer!));
     /// <summary>The ids of <c>&lt;/think&gt;</c>.</summary>
     public int[] ThinkCloseIds { get; } = [];
     /// <summary>Sampling as the publisher wants it.</summary>

@@ -22,6 +22,8 @@ internal sealed record GenerationRequest
     public string Tenant { get; init; } = "";
     /// <summary>What the answer may be; null for anything. It belongs to this answer. The answer ends where nothing can follow.</summary>
     public GrammarConstraint? Constraint { get; init; }
+    /// <summary>The answer begins with these ids, whatever the model says.</summary>
+    public int[] First { get; init; } = [];
     /// <summary>Everything is content: no thinking and no tool calls are looked for.</summary>
     public bool IsPlain { get; init; }
     /// <summary>The answer ends after its first tool call.</summary>
@@ -72,6 +74,7 @@ internal sealed class Generation
         _stream = model.Tokenizer?.CreateStream();
         _stops = new StopStrings(request.Stop);
         _router = new StreamRouter(request.ToolFormat, request.OpensThinking);
+        _sequence.Force(request.First);
         SpendBudget();
         _running = model.Loop.Submit(_sequence, request.MostUnread, Take);
     }

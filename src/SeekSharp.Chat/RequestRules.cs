@@ -13,27 +13,37 @@ internal static class RequestRules
     {
         bool calls = request.Tools is { Count: > 0 } && request.ToolMode != ToolMode.None;
         bool mustCall = calls && request.ToolMode == ToolMode.Required;
-        if (!mustCall && request.Format.Format == AnswerFormat.Text) return null;
+        bool isFree = !mustCall && request.Format.Format == AnswerFormat.Text;
+        if (isFree && !calls) return null;
         if (model.Tokenizer is null) throw new GrammarException("the model has no tokenizer, so its answers cannot be held to a grammar");
 
         var forms = new List<AnswerForm>();
-        if (!mustCall) forms.Add(new AnswerForm([], model.Grammars.Get(request.Format), []));
+        if (!mustCall && !isFree) forms.Add(new AnswerForm([], model.Grammars.Get(request.Format), []));
+        string? trigger = null;
         if (calls)
         {
             ToolFormat format = RequestPrompt.ToolFormatOf(model, request);
+            if (isFree && !ToolCallText.TryGetBeginning(format, out trigger)) return null;
             foreach (JsonNode? tool in request.Tools!)
             {
                 string name = (string?)tool?["function"]?["name"] ?? "";
                 if (mustCall && request.Tool is { } wanted && wanted != name) continue;
-                forms.Add(CallForm(model, format, name, tool!["function"]!["parameters"]));
+                try
+                {
+                    forms.Add(CallForm(model, format, name, tool!["function"]!["parameters"], trigger));
+                }
+                catch (GrammarException) when (isFree && (bool?)tool!["function"]!["strict"] != true)
+                {
+                    forms.Add(CallForm(model, format, name, null, trigger)); // nobody insists: any object will do
+                }
             }
         }
         if (forms.Count == 0) throw new GrammarException($"there is no tool '{request.Tool}'");
         bool mayThink = request.Prompt is null && request.Think != false && !prompt.Text.AsSpan().TrimEnd().EndsWith("</think>", StringComparison.Ordinal);
-        return new AnswerRule(model, forms, request.Prompt is null && prompt.OpensThinking, mayThink);
+        return new AnswerRule(model, forms, request.Prompt is null && prompt.OpensThinking, mayThink, trigger) { BlankIds = request.Format.Format is AnswerFormat.Regex or AnswerFormat.Gbnf ? [] : model.BlankIds };
     }
 
-    private static AnswerForm CallForm(ChatModel model, ToolFormat format, string name, JsonNode? parameters)
+    private static AnswerForm CallForm(ChatModel model, ToolFormat format, string name, JsonNode? parameters, string? trigger)
     {
         (string before, string after) = ToolCallText.Around(format, name);
         TokenGrammar arguments;
@@ -45,6 +55,7 @@ internal static class RequestRules
         {
             throw new GrammarException($"tool '{name}': {e.Message}");
         }
+        if (trigger is not null) before = before[trigger.Length..];
         return new AnswerForm(model.Tokenizer!.Encode(before, addSpecialTokens: false), arguments, model.Tokenizer.Encode(after, addSpecialTokens: false));
     }
 

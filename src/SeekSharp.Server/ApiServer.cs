@@ -27,7 +27,7 @@ internal sealed class ApiServer : IAsyncDisposable
     private readonly CompletionEndpoint _completions;
     private readonly WebApplication _app;
     private readonly CancellationTokenSource _stopNow = new();
-    private int _running;
+    private int _running, _disposed;
     private volatile bool _draining;
 
     /// <param name="options">Checked options (<see cref="ServerOptions.Problem"/>).</param>
@@ -84,6 +84,7 @@ internal sealed class ApiServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
         await _stopNow.CancelAsync().ConfigureAwait(false);
         await _app.DisposeAsync().ConfigureAwait(false);
         _stopNow.Dispose();

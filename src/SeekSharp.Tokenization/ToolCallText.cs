@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 
 namespace SeekSharp.Tokenization;
@@ -5,6 +6,18 @@ namespace SeekSharp.Tokenization;
 /// <summary>What stands around the arguments of a tool call, so that <see cref="StreamRouter"/> reads it as one.</summary>
 internal static class ToolCallText
 {
+    /// <summary>The tag with which a call begins; none where nothing tells a call's beginning from text.</summary>
+    public static bool TryGetBeginning(ToolFormat format, [NotNullWhen(true)] out string? tag)
+    {
+        tag = format switch
+        {
+            ToolFormat.Qwen => Markers.QwenBegin,
+            ToolFormat.DeepSeekV3 or ToolFormat.DeepSeekR1 or ToolFormat.DeepSeekV31 => Markers.SectionBegin,
+            _ => null,
+        };
+        return tag is not null;
+    }
+
     /// <summary>Texts before and behind the arguments.</summary>
     /// <param name="format">Any form but <see cref="ToolFormat.None"/>.</param>
     /// <param name="name">The function's name.</param>

@@ -27,7 +27,7 @@ seen.streamedArguments = (await stream.finalChatCompletion()).choices[0].message
 
 const schema = { type: "object", properties: { red: { type: "boolean" } }, required: ["red"], additionalProperties: false };
 seen.parsed = (await client.chat.completions.parse({
-  ...common, messages: [{ role: "user", content: "A fruit" }],
+  ...common, max_tokens: 300, messages: [{ role: "user", content: "A fruit" }],
   response_format: { type: "json_schema", json_schema: { name: "fruit", strict: true, schema } },
 })).choices[0].message.parsed;
 

@@ -74,6 +74,7 @@ public sealed class ChatRunTests(SmolLm2 smol) : IClassFixture<SmolLm2>
         JsonElement json = JsonDocument.Parse(answer.Content).RootElement;
         Assert.Equal(["name", "red"], json.EnumerateObject().Select(p => p.Name));
         Assert.Equal("stop", answer.FinishReason);
+        Assert.DoesNotMatch(@"\s{40}", (await Answer(Request(120) with { Messages = [ChatMessages.Of("user", "A fruit")], Format = new(AnswerFormat.Schema, """{"type":"object","properties":{"red":{"type":"boolean"}},"required":["red"],"additionalProperties":false}""") })).Content);
         Assert.Matches("^(yes|no)$", (await Answer(Request() with { Format = new(AnswerFormat.Regex, "yes|no") })).Content);
         await Assert.ThrowsAsync<GrammarException>(() => Answer(Request() with { Format = new(AnswerFormat.Schema, """{"type":"nonsense"}""") }));
     }
@@ -97,6 +98,21 @@ public sealed class ChatRunTests(SmolLm2 smol) : IClassFixture<SmolLm2>
         Assert.Equal(5, answer.Usage.ReasoningTokens);
         Assert.Matches("^(yes|no)$", answer.Content);
         Assert.NotEmpty(answer.Reasoning);
+    }
+
+    [Fact]
+    public async Task A_call_that_the_model_begins_is_one_of_a_tool()
+    {
+        // The tag is forced, as if the model had begun a call by itself; what follows is bound.
+        int[] tag = smol.Model.Tokenizer!.Encode("<tool_call>", addSpecialTokens: false);
+        ChatRequest request = Request(60) with { Tools = (JsonArray)JsonNode.Parse(Tools)! };
+        ChatPrompt prompt = smol.Model.Render(request.Messages!);
+        AnswerRule rule = RequestRules.For(smol.Model, request, prompt)!;
+        var generation = new Generation(smol.Model, new GenerationRequest { Prompt = [.. prompt.Ids], Sampling = request.Sampling, ToolFormat = ToolFormat.Qwen, Constraint = rule.Follow(), First = tag });
+        while (await generation.StepAsync()) { }
+        ToolCall call = generation.Result().ToolCalls[0];
+        Assert.Contains(call.Name, (string[])["get_weather", "get_time"]);
+        Assert.Null(RequestRules.For(smol.Model, request with { ToolMode = ToolMode.None }, prompt));
     }
 
     [Theory]
@@ -132,14 +148,16 @@ public sealed class ChatRunTests(SmolLm2 smol) : IClassFixture<SmolLm2>
         Assert.Equal(new RoutedToolCall("do_it", "{\"a\": \"}\"}"), piece.ToolCall);
     }
 
-    [Fact]
-    public void A_constraint_can_take_back_what_it_accepted()
+    [Theory]
+    [InlineData(null, "hm</think>|call two |{\"a\":15}| end")]
+    [InlineData("<call>", "hm</think>|Let me see: <ca <call>|call two |{\"a\":15}| end| and <call>|call one |{}| end")]
+    public void A_constraint_can_take_back_what_it_accepted(string? trigger, string parts)
     {
         ChatModel model = smol.Model;
         AnswerForm Form(string name) => new(model.Tokenizer!.Encode($"call {name} ", addSpecialTokens: false), model.Grammars.Get(new(AnswerFormat.Schema, """{"type":"object","properties":{"a":{"type":"integer"}}}""")),
             model.Tokenizer.Encode(" end", addSpecialTokens: false));
-        var rule = new AnswerRule(model, [Form("one"), Form("two")], opensThinking: true, mayThink: false);
-        int[] text = [.. ((string[])["hm</think>", "call two ", "{\"a\":15}", " end"]).SelectMany(part => model.Tokenizer!.Encode(part, addSpecialTokens: false))];
+        var rule = new AnswerRule(model, [Form("one"), Form("two")], opensThinking: true, mayThink: false, trigger);
+        int[] text = [.. parts.Split('|').SelectMany(part => model.Tokenizer!.Encode(part, addSpecialTokens: false))];
         GrammarConstraint straight = rule.Follow(), back = rule.Follow();
         uint[] a = new uint[rule.MaskLength], b = new uint[rule.MaskLength];
         var random = new Random(4);
@@ -151,7 +169,8 @@ public sealed class ChatRunTests(SmolLm2 smol) : IClassFixture<SmolLm2>
             Assert.True(masks[^1].Bound is false || (a[id >> 5] >> id & 1) == 1);
             straight.Accept(id);
         }
-        Assert.True(straight.IsComplete);
+        Assert.Equal(trigger is null, straight.IsComplete);
+        Assert.True(masks.Count(m => m.Bound && m.Mask.Sum(System.Numerics.BitOperations.PopCount) < 10) >= 3, "nothing was bound");
         int at = 0;
         for (int i = 0; i < 300; i++)
         {

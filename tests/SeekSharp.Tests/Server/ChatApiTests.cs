@@ -127,9 +127,9 @@ public sealed class ChatApiTests(ServedModel served)
     [Fact]
     public async Task A_tool_result_is_answered()
     {
-        (int status, JsonElement body) = await served.Post("/v1/chat/completions", $$"""
+        (int status, JsonElement body) = await served.Post("/v1/chat/completions", $$$"""
             {"messages":[{"role":"user","content":"Time?"},{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"get_time","arguments":"{\"zone\":1}"}}]},
-             {"role":"tool","tool_call_id":"c1","content":"noon"}],"temperature":0,"max_tokens":4,{{Tools}},"parallel_tool_calls":false}
+             {"role":"tool","tool_call_id":"c1","content":"noon"}],"temperature":0,"max_tokens":4,{{{Tools}}},"parallel_tool_calls":false}
             """);
         Assert.Equal(200, status);
         Assert.NotEqual("", body.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString());
