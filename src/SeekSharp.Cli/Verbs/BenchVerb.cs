@@ -26,12 +26,14 @@ internal static class BenchVerb
         Range.AtLeast(depth, 0);
         var sequences = new Option<int>("--sequences") { Description = "Write the answers of N prompts of 128 tokens (or --depth) together", DefaultValueFactory = _ => 1, HelpName = "N" };
         Range.AtLeast(sequences, 1);
+        var join = new Option<int>("--join") { Description = "With --sequences: while they write, a prompt of N tokens joins; tells how long it makes them wait", DefaultValueFactory = _ => 0, HelpName = "N" };
+        Range.AtLeast(join, 0);
         Option<bool> json = JsonOutput.Create();
         var compute = new ComputeOptions();
-        var command = new Command("bench", "Measure how fast a model reads a prompt and writes an answer") { model, prefill, decode, depth, sequences, json };
+        var command = new Command("bench", "Measure how fast a model reads a prompt and writes an answer") { model, prefill, decode, depth, sequences, join, json };
         compute.AddTo(command);
         command.SetAction(parsed => parsed.GetValue(sequences) is > 1 and int n
-            ? SequencesBench.Run(parsed.GetRequiredValue(model), n, parsed.GetValue(depth) is > 0 and int d ? d : 128, parsed.GetValue(decode), compute.Read(parsed), parsed.GetValue(json))
+            ? SequencesBench.Run(parsed.GetRequiredValue(model), n, parsed.GetValue(depth) is > 0 and int d ? d : 128, parsed.GetValue(decode), parsed.GetValue(join), compute.Read(parsed), parsed.GetValue(json))
             : Run(parsed.GetRequiredValue(model), parsed.GetValue(prefill), parsed.GetValue(decode), parsed.GetValue(depth), compute.Read(parsed), parsed.GetValue(json)));
         return command;
     }

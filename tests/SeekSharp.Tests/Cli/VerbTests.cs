@@ -112,10 +112,11 @@ public sealed class VerbTests
     [Fact]
     public void Bench_writes_several_answers_together()
     {
-        JsonElement found = Json(SeekSharpProgram.Run("bench", Repository.Shared("goldens/gguf/llama_q4_0.gguf"), "--sequences", "5", "--decode", "4", "--depth", "20", "--json"));
+        JsonElement found = Json(SeekSharpProgram.Run("bench", Repository.Shared("goldens/gguf/llama_q4_0.gguf"), "--sequences", "5", "--decode", "4", "--depth", "20", "--join", "50", "--json"));
         Assert.Equal((5, 20, 4), (found.GetProperty("sequences").GetInt32(), found.GetProperty("prompt").GetInt32(), found.GetProperty("decode").GetInt32()));
         Assert.True(found.GetProperty("decode_tps").GetDouble() > 0 && found.GetProperty("prefill_tps").GetDouble() > 0);
         Assert.InRange(found.GetProperty("engine_share").GetDouble(), 0, 1);
+        Assert.InRange(found.GetProperty("pause_ms_p50").GetDouble(), 1e-3, found.GetProperty("pause_ms_longest").GetDouble());
         Assert.Equal(2, SeekSharpProgram.Run("bench", Repository.Shared("goldens/gguf/llama_q4_0.gguf"), "--sequences", "0").ExitCode);
     }
 
