@@ -18,6 +18,8 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly WorkerPool _pool;
     private readonly Workspace _w;
     private readonly MatrixSource _embedding;       // [V, H]
+    private readonly SourcePages _pages;
+    private int _embeddingRows;                     // read since its pages were given back
     private readonly DecoderLayer[] _layers;
     private readonly WeightVector _finalNorm;       // [H]
     private readonly OutputHead _output;            // [V, H]
@@ -34,6 +36,7 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly StepPart[] _mtpPart = new StepPart[1];
     private readonly ActivationBuffer _final;       // [T, H]
     private readonly Lock _calls = new();
+    private const int MostEmbeddingRows = 1024; // each brings up to 64 kB of the mapped file along, which count as this process's memory
     private bool _disposed;
 
     internal LanguageModel(ModelConfig config, ModelWeights weights, ModelOptions options, IProgress<double>? progress = null, ModelFolder? folder = null)
@@ -55,10 +58,10 @@ public sealed unsafe class LanguageModel : IDisposable
         KernelTable kernels = KernelTable.Current;
         _pool = new WorkerPool(options.Threads);
         _w = new Workspace(kernels, _pool, options.Exact ? Arithmetic.Exact : Arithmetic.Default);
-        var pages = new SourcePages(folder?.Checkpoint?.Images ?? []);
+        _pages = new SourcePages(folder?.Checkpoint?.Images ?? []);
         if (plan.SlotBytes is not null && folder is not null) _packedExperts = OpenPackedExperts(folder, weights, options.Notify);
-        ExpertStore? experts = plan.SlotBytes is { } slots ? new ExpertStore(kernels, slots, plan.LargestExpert, pages, _packedExperts) : null;
-        _packer = new WeightPacker(kernels, _pool, options.Exact, ModelMatrices.FileBytes(weights, mtp, experts: experts is null), progress, pages) { Experts = experts };
+        ExpertStore? experts = plan.SlotBytes is { } slots ? new ExpertStore(kernels, slots, plan.LargestExpert, _pages, _packedExperts) : null;
+        _packer = new WeightPacker(kernels, _pool, options.Exact, ModelMatrices.FileBytes(weights, mtp, experts: experts is null), progress, _pages) { Experts = experts };
         try
         {
             if (weights.Layers.Length != config.NumHiddenLayers)
@@ -359,6 +362,11 @@ public sealed unsafe class LanguageModel : IDisposable
         {
             var work = new EmbeddingWork { Owner = this, Ids = i, X = x };
             _pool.Run(tokens, ref work);
+        }
+        if ((_embeddingRows += tokens) >= MostEmbeddingRows)
+        {
+            _pages.Forget(_embedding.Address, _embedding.ByteLength);
+            _embeddingRows = 0;
         }
         Step step = StepOf(_parts, parts, tokens);
         (step.Trace, step.TraceRow) = (trace, traceRow);
