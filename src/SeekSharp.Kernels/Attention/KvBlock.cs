@@ -83,8 +83,10 @@ internal static unsafe class KvBlock
                 for (int d = 0; d < dim; d++) ((float*)head)[d * Tokens + slot] = key[d];
                 break;
             case KvFormat.BF16:
-                for (int d = 0; d < dim; d += 2) // an odd last number's partner is zero
-                    ((uint*)head)[d / 2 * Tokens + slot] = FloatFormats.ToBF16(key[d]) | (d + 1 < dim ? (uint)FloatFormats.ToBF16(key[d + 1]) << 16 : 0);
+                ushort* rounded = stackalloc ushort[dim + 1];
+                FloatFormats.ToBF16(key, rounded, dim);
+                rounded[dim] = 0; // an odd last number's partner
+                for (int pair = 0; pair < (dim + 1) / 2; pair++) ((uint*)head)[pair * Tokens + slot] = ((uint*)rounded)[pair];
                 break;
             default:
                 ushort* scales = (ushort*)(head + KeyCodeBytes(dim));

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace SeekSharp.Kernels;
 
 /// <summary>Where the two numbers of a rotated pair lie; P pairs.</summary>
@@ -42,15 +45,30 @@ internal static unsafe class Elementwise
     /// <param name="pairs">Half of the rotated numbers of a head.</param>
     /// <param name="layout">Where a pair's numbers lie.</param>
     /// <param name="kernels">The tier.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Rotate(float* x, int heads, int headStride, float* cos, float* sin, int pairs, RotaryLayout layout, KernelTable kernels)
     {
-        int step = layout == RotaryLayout.Interleaved ? 2 : 1, distance = layout == RotaryLayout.Interleaved ? 1 : pairs;
+        // Products and sums are rounded one by one, in vectors (of four numbers in every tier) as in what is left over.
+        bool interleaved = layout == RotaryLayout.Interleaved;
+        int whole = interleaved ? pairs & ~1 : pairs & ~3;
         for (int h = 0; h < heads; h++, x += headStride)
-            for (int i = 0; i < pairs; i++)
-            {
-                float a = x[step * i], b = x[step * i + distance];
-                x[step * i] = a * cos[i] - b * sin[i];
-                x[step * i + distance] = a * sin[i] + b * cos[i];
-            }
+        {
+            if (interleaved)
+                for (int i = 0; i < whole; i += 2)
+                {
+                    Vector128<float> v = Vector128.Load(x + 2 * i), c = Twice(cos + i), s = Twice(sin + i) * Vector128.Create(-1f, 1, -1, 1);
+                    (v * c + Vector128.Shuffle(v, Vector128.Create(1, 0, 3, 2)) * s).Store(x + 2 * i);
+                }
+            else
+                for (int i = 0; i < whole; i += 4)
+                {
+                    Vector128<float> a = Vector128.Load(x + i), b = Vector128.Load(x + i + pairs), c = Vector128.Load(cos + i), s = Vector128.Load(sin + i);
+                    (a * c - b * s).Store(x + i);
+                    (a * s + b * c).Store(x + i + pairs);
+                }
+            PlainElementwise.Rotate(x, cos, sin, whole, pairs, layout);
+        }
+
+        static Vector128<float> Twice(float* p) => Vector128.Create(p[0], p[0], p[1], p[1]);
     }
 }

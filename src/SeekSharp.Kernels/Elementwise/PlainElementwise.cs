@@ -19,6 +19,18 @@ internal static unsafe class PlainElementwise
         for (int i = 0; i < n; i++) y[i] = VectorMath.Sigmoid(x[i]);
     }
 
+    /// <summary>Pairs <paramref name="first"/> … <paramref name="pairs"/> − 1 of one head.</summary>
+    public static void Rotate(float* x, float* cos, float* sin, int first, int pairs, RotaryLayout layout)
+    {
+        int step = layout == RotaryLayout.Interleaved ? 2 : 1, distance = layout == RotaryLayout.Interleaved ? 1 : pairs;
+        for (int i = first; i < pairs; i++)
+        {
+            float a = x[step * i], b = x[step * i + distance];
+            x[step * i] = a * cos[i] - b * sin[i];
+            x[step * i + distance] = a * sin[i] + b * cos[i];
+        }
+    }
+
     public static void Softmax(float* x, float* y, int n)
     {
         float max = float.NegativeInfinity;

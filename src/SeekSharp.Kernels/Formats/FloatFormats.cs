@@ -89,7 +89,15 @@ internal static unsafe class FloatFormats
 
     public static void ToBF16(float* src, ushort* dst, long count)
     {
-        for (long i = 0; i < count; i++) dst[i] = ToBF16(src[i]);
+        long i = 0;
+        for (; i + 8 <= count; i += 8) Vector128.Narrow(Bits(Vector128.Load(src + i)), Bits(Vector128.Load(src + i + 4))).Store(dst + i);
+        for (; i < count; i++) dst[i] = ToBF16(src[i]);
+
+        static Vector128<uint> Bits(Vector128<float> x)
+        {
+            Vector128<uint> bits = x.AsUInt32(), rounded = bits + Vector128.Create(0x7FFFu) + ((bits >>> 16) & Vector128<uint>.One);
+            return Vector128.ConditionalSelect(Vector128.Equals(x, x).AsUInt32(), rounded, bits | Vector128.Create(0x400000u)) >>> 16;
+        }
     }
 
     public static void ToE4M3(float* src, byte* dst, long count)
