@@ -139,7 +139,7 @@ internal sealed class ApiServer : IAsyncDisposable
             await ModelsAsync(context.Response, path.Length > 8 ? Uri.UnescapeDataString(path[8..]) : null).ConfigureAwait(false);
             return;
         }
-        if (path is not ("/chat/completions" or "/completions"))
+        if (path is not ("/chat/completions" or "/completions" or "/embeddings"))
             throw new ApiException(404, $"there is nothing at {ChatFields.Short(request.Path.Value ?? "/")}; see docs/server.md", null, "not_found");
         Need(request, "POST");
 
@@ -149,6 +149,7 @@ internal sealed class ApiServer : IAsyncDisposable
         // 4.
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopNow.Token);
         if (path == "/chat/completions") await _chat.HandleAsync(context, body.RootElement, _models, tenant, cancel.Token).ConfigureAwait(false);
+        else if (path == "/embeddings") await EmbeddingEndpoint.HandleAsync(context, body.RootElement, _models, cancel.Token).ConfigureAwait(false);
         else await _completions.HandleAsync(context, body.RootElement, _models, tenant, cancel.Token).ConfigureAwait(false);
     }
 

@@ -35,7 +35,7 @@ internal sealed class CompletionEndpoint(ServerOptions options, string fingerpri
         var fields = new JsonFields(body);
         NamedModel model = ChatFields.ModelOf(fields, models);
         Tokenizer tokenizer = model.Model.Tokenizer ?? throw new ApiException(400, "the model has no tokenizer");
-        IReadOnlyList<ChatPrompt> prompts = Prompts(fields, model.Model, tokenizer);
+        IReadOnlyList<ChatPrompt> prompts = Prompts(fields, "prompt", RequestFields.MostChoices, model.Model, tokenizer);
         int choices = RequestFields.Choices(fields);
         if (prompts.Count * choices > RequestFields.MostChoices) throw ApiException.OutOfRange("prompt", $"expected at most {RequestFields.MostChoices} answers (prompts × n), found {(long)prompts.Count * choices}");
         if (fields.Whole("best_of", 1, RequestFields.MostChoices) is { } best && best != choices) throw ApiException.Invalid("best_of", "supported is the value of n", "unsupported_parameter");
@@ -51,16 +51,16 @@ internal sealed class CompletionEndpoint(ServerOptions options, string fingerpri
         return new Request(model, requests, echo, logs is not null, stream, usage);
     }
 
-    // A text, ids, or several of either.
-    private static IReadOnlyList<ChatPrompt> Prompts(JsonFields fields, ChatModel model, Tokenizer tokenizer)
+    /// <summary>A text, ids, or several of either.</summary>
+    internal static IReadOnlyList<ChatPrompt> Prompts(JsonFields fields, string name, int most, ChatModel model, Tokenizer tokenizer)
     {
-        JsonElement prompt = fields.Take("prompt") ?? throw ApiException.Invalid("prompt", "this field is required");
-        if (prompt.ValueKind == JsonValueKind.String) return [model.Plain(JsonFields.TextOf(prompt, "prompt"))];
-        if (prompt.ValueKind != JsonValueKind.Array) throw ApiException.Invalid("prompt", $"expected a text or an array, found {JsonFields.Kind(prompt)}");
-        if (prompt.GetArrayLength() == 0) throw ApiException.Invalid("prompt", "expected at least one text or token id");
-        if (prompt[0].ValueKind == JsonValueKind.Number) return [Ids(prompt, "prompt", tokenizer)];
-        if (prompt.GetArrayLength() > RequestFields.MostChoices) throw ApiException.OutOfRange("prompt", $"expected at most {RequestFields.MostChoices} prompts, found {prompt.GetArrayLength()}");
-        return [.. JsonFields.Elements(prompt, "prompt").Select(p => p.Value.ValueKind == JsonValueKind.Array ? Ids(p.Value, p.Path, tokenizer) : model.Plain(JsonFields.TextOf(p.Value, p.Path)))];
+        JsonElement prompt = fields.Take(name) ?? throw ApiException.Invalid(name, "this field is required");
+        if (prompt.ValueKind == JsonValueKind.String) return [model.Plain(JsonFields.TextOf(prompt, name))];
+        if (prompt.ValueKind != JsonValueKind.Array) throw ApiException.Invalid(name, $"expected a text or an array, found {JsonFields.Kind(prompt)}");
+        if (prompt.GetArrayLength() == 0) throw ApiException.Invalid(name, "expected at least one text or token id");
+        if (prompt[0].ValueKind == JsonValueKind.Number) return [Ids(prompt, name, tokenizer)];
+        if (prompt.GetArrayLength() > most) throw ApiException.OutOfRange(name, $"expected at most {most} texts, found {prompt.GetArrayLength()}");
+        return [.. JsonFields.Elements(prompt, name).Select(p => p.Value.ValueKind == JsonValueKind.Array ? Ids(p.Value, p.Path, tokenizer) : model.Plain(JsonFields.TextOf(p.Value, p.Path)))];
     }
 
     private static ChatPrompt Ids(JsonElement array, string path, Tokenizer tokenizer)

@@ -89,7 +89,7 @@ internal sealed class EventStream : IDisposable
         }
         finally
         {
-            if (next is not null) await next.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            if (next is not null) await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // an enumerator is not given back while it moves
             await enumerator.DisposeAsync().ConfigureAwait(false);
         }
     }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using SeekSharp.Chat;
 using SeekSharp.Engine;
 
 namespace SeekSharp.Server;

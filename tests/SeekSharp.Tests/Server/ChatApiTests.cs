@@ -154,6 +154,25 @@ public sealed class ChatApiTests(ServedModel served)
     }
 
     [Fact]
+    public async Task Texts_become_vectors()
+    {
+        const string Body = """{"model":"smol","input":["A red apple","An apple that is red","The parliament of Norway"]""";
+        (int status, JsonElement body) = await served.Post("/v1/embeddings", Body + "}");
+        Assert.Equal(200, status);
+        float[][] vectors = [.. body.GetProperty("data").EnumerateArray().Select(d => d.GetProperty("embedding").EnumerateArray().Select(x => x.GetSingle()).ToArray())];
+        Assert.All(vectors, v => Assert.Equal(1, Dot(v, v), 1e-4));
+        Assert.True(Dot(vectors[0], vectors[1]) > Dot(vectors[0], vectors[2]));
+        (_, JsonElement coded) = await served.Post("/embeddings", Body + ",\"encoding_format\":\"base64\"}");
+        byte[] bytes = coded.GetProperty("data")[1].GetProperty("embedding").GetBytesFromBase64();
+        Assert.Equal(vectors[1], System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(bytes).ToArray());
+        Assert.Equal(served.Model.Plain("A red apple").Ids.Length, (await served.Post("/v1/embeddings", """{"input":"A red apple"}""")).Body.GetProperty("usage").GetProperty("prompt_tokens").GetInt32());
+        foreach ((string wrong, int expected) in ((string, int)[])[("{}", 400), ("""{"input":[]}""", 400), ("""{"input":"a","dimensions":3}""", 400), ("""{"input":"a","pooling":"max"}""", 400), ("""{"input":[-1]}""", 422)])
+            Assert.Equal(expected, (await served.Post("/v1/embeddings", wrong)).Status);
+
+        static double Dot(float[] a, float[] b) => a.Zip(b, (x, y) => (double)x * y).Sum();
+    }
+
+    [Fact]
     public async Task Models_and_health()
     {
         JsonElement list = JsonDocument.Parse(await served.Http.GetStringAsync("/v1/models")).RootElement;

@@ -84,7 +84,7 @@ public sealed class ServerLifeTests(ServedModel served)
             await Until(() => model.Engine.Statistics.GeneratedTokens >= before + 8);
             long steps = model.Engine.Statistics.Steps;
             await Task.Delay(100);
-            Assert.InRange(model.Engine.Statistics.GeneratedTokens, before + 8, before + 9);
+            Assert.InRange(model.Engine.Statistics.GeneratedTokens, before + 8, before + 24); // what was drafted when it was told to rest may still come
             Assert.InRange(model.Engine.Statistics.Steps, steps, steps + 1); // the engine sleeps
         }
         await served.Idle();
