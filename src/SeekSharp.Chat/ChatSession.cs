@@ -24,6 +24,10 @@ internal sealed class ChatSession(ChatModel model)
     /// <summary>Whether the model shall think; null: as the template has it.</summary>
     public bool? Think { get; set; }
     public ToolFormat? ToolFormat { get; set; }
+    /// <summary>What answers may be.</summary>
+    public AnswerFormatChoice Format { get; set; }
+    /// <summary>Whether the model is to call the tools.</summary>
+    public ToolMode ToolMode { get; set; }
     /// <summary>The template's clock.</summary>
     public DateTimeOffset? Now { get; set; }
 
@@ -48,28 +52,33 @@ internal sealed class ChatSession(ChatModel model)
     public Generation Answer()
     {
         long began = Stopwatch.GetTimestamp();
-        if (model.HasTemplate) return Begin(model.Render(Conversation(), Tools, Variables(), Now), began);
+        if (model.HasTemplate)
+        {
+            ChatRequest request = Request() with { Messages = Conversation() };
+            return Begin(request, RequestPrompt.Of(model, request), began);
+        }
         // A model without a template continues the last message as it stands.
         if (System is not null || Tools is not null) throw new TemplateException($"{model.Folder.Path}: the model has no chat template, so it takes no system message and no tools");
         return Begin(model.Plain((string?)Messages[^1]?["content"] ?? ""), began);
     }
 
     /// <summary>Begins to continue a prompt.</summary>
-    public Generation Begin(ChatPrompt prompt, long began)
+    /// <exception cref="GrammarException">The answers' format cannot be followed.</exception>
+    public Generation Begin(ChatPrompt prompt, long began) => Begin(Request() with { Tools = null, Prompt = prompt }, prompt, began);
+
+    private ChatRequest Request() => new() { Tools = Tools, ToolMode = ToolMode, Format = Format, Think = Think, Now = Now, Sampling = Sampling };
+
+    private Generation Begin(ChatRequest request, ChatPrompt prompt, long began) => new(model, new GenerationRequest
     {
-        // Where the template cannot be told, thinking that has begun is closed at once.
-        int? budget = Think == false ? 0 : ThinkBudget;
-        return new Generation(model, new GenerationRequest
-        {
-            Prompt = prompt.Ids,
-            OpensThinking = prompt.OpensThinking,
-            Sampling = Sampling,
-            Stop = Stop,
-            ThinkBudget = budget,
-            ToolFormat = ToolFormat ?? model.ToolFormat,
-            Began = began,
-        });
-    }
+        Prompt = prompt.Ids,
+        OpensThinking = prompt.OpensThinking,
+        Sampling = Sampling,
+        Stop = Stop,
+        ThinkBudget = Think == false ? 0 : ThinkBudget, // where the template cannot be told, thinking that has begun is closed at once
+        ToolFormat = ToolFormat ?? RequestPrompt.ToolFormatOf(model, request),
+        Constraint = RequestRules.For(model, ToolFormat is null ? request : request with { Tools = null }, prompt)?.Follow(), // a format of the caller's own has no grammar
+        Began = began,
+    });
 
     /// <summary>Adds an answer, complete or interrupted, to the conversation. One without any content takes its question back with it.</summary>
     public void Take(Answer answer)
@@ -118,7 +127,4 @@ internal sealed class ChatSession(ChatModel model)
         if (System is not null) all.Insert(0, ChatMessages.Of("system", System));
         return all;
     }
-
-    /// <summary>The names under which templates ask whether to think: Qwen3's and DeepSeek-V3.1's.</summary>
-    private JsonObject? Variables() => Think is { } think ? new JsonObject { ["enable_thinking"] = think, ["thinking"] = think } : null;
 }

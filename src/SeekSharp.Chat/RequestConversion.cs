@@ -45,21 +45,52 @@ internal static class RequestConversion
         return all;
     }
 
+    /// <summary>A request with the options' wishes over the model's defaults.</summary>
+    /// <exception cref="NotSupportedException">An option cannot be honoured; the message names it.</exception>
+    /// <exception cref="ArgumentException">There are no messages, or a tool is required that is not there.</exception>
+    public static ChatRequest Request(IEnumerable<ChatMessage> messages, ChatOptions? options, ChatModel model, string modelId)
+    {
+        JsonArray conversation = Messages(messages, options);
+        if (conversation.Count == 0) throw new ArgumentException("there are no messages", nameof(messages));
+        JsonArray? tools = Tools(options);
+        SamplingParams sampling = Sampling(options, model.Defaults, modelId);
+        string? effort = Effort(options, model);
+        string? wanted = (options?.ToolMode as RequiredChatToolMode)?.RequiredFunctionName;
+        if (options?.ToolMode is RequiredChatToolMode && tools is null) throw new ArgumentException("ChatOptions.ToolMode requires a tool, and there are none", nameof(options));
+        if (wanted is not null && !tools!.Any(t => (string?)t!["function"]!["name"] == wanted)) throw new ArgumentException($"ChatOptions.ToolMode requires the tool \"{wanted}\", which is not there", nameof(options));
+        var request = new ChatRequest
+        {
+            Messages = conversation,
+            Tools = tools,
+            ToolMode = options?.ToolMode switch { RequiredChatToolMode => ToolMode.Required, NoneChatToolMode => ToolMode.None, _ => ToolMode.Auto },
+            Tool = wanted,
+            ParallelToolCalls = options?.AllowMultipleToolCalls != false,
+            Format = Format(options),
+            Think = options?.Reasoning?.Effort == ReasoningEffort.None ? false : null,
+            Variables = effort is null ? null : new JsonObject { ["reasoning_effort"] = effort },
+            Sampling = sampling,
+            Stop = options?.StopSequences is { } stops ? [.. stops] : [],
+            MostUnread = 4,
+        };
+        if (model.HasTemplate) return request;
+        // A model without a template continues the last message as it stands.
+        if (tools is not null) throw new NotSupportedException("ChatOptions.Tools is not supported (the model has no chat template)");
+        return request with { Messages = null, Prompt = model.Plain((string?)conversation[^1]!["content"] ?? "") };
+    }
+
     /// <summary>Sampling with the options' wishes over the model's defaults.</summary>
     /// <exception cref="NotSupportedException">An option cannot be honoured; the message names it.</exception>
     public static SamplingParams Sampling(ChatOptions? options, SamplingParams defaults, string modelId)
     {
         if (options is null) return defaults with { Seed = (ulong)Random.Shared.NextInt64() };
-        Refuse(options.ResponseFormat is not (null or ChatResponseFormatText), nameof(options.ResponseFormat));
-        Refuse(options.ToolMode is RequiredChatToolMode, nameof(options.ToolMode));
-        Refuse(options.AllowMultipleToolCalls == false, nameof(options.AllowMultipleToolCalls));
+        Refuse(options.ResponseFormat is not (null or ChatResponseFormatText or ChatResponseFormatJson), nameof(options.ResponseFormat), options.ResponseFormat?.GetType().Name);
+        Refuse(options.ToolMode is not (null or AutoChatToolMode or NoneChatToolMode or RequiredChatToolMode), nameof(options.ToolMode), options.ToolMode?.GetType().Name);
         Refuse(options.ConversationId is not null, nameof(options.ConversationId));
         Refuse(options.RawRepresentationFactory is not null, nameof(options.RawRepresentationFactory));
         Refuse(options.ContinuationToken is not null, nameof(options.ContinuationToken));
         Refuse(options.AllowBackgroundResponses == true, nameof(options.AllowBackgroundResponses));
         Refuse(options.AdditionalProperties is { Count: > 0 }, nameof(options.AdditionalProperties), options.AdditionalProperties?.Keys.First());
         Refuse(options.ModelId is { } id && id != modelId, nameof(options.ModelId), $"{options.ModelId}; loaded is {modelId}");
-        Refuse(options.Reasoning?.Effort is not (null or ReasoningEffort.None), "Reasoning.Effort", options.Reasoning?.Effort.ToString());
         Refuse(options.Reasoning?.Output is ReasoningOutput.Summary, "Reasoning.Output", "Summary");
         return defaults with
         {
@@ -71,28 +102,60 @@ internal static class RequestConversion
             MaxTokens = options.MaxOutputTokens ?? defaults.MaxTokens,
             Seed = options.Seed is { } seed ? unchecked((ulong)seed) : (ulong)Random.Shared.NextInt64(),
         };
-
-        static void Refuse(bool asked, string option, string? detail = null)
-        {
-            if (asked) throw new NotSupportedException($"ChatOptions.{option} is not supported{(detail is null ? "" : $" ({detail})")}");
-        }
     }
 
-    /// <summary>The tools that the template is told of; null for none.</summary>
+    /// <summary>The tools that the model is told of; null for none.</summary>
     /// <exception cref="NotSupportedException">A tool is no function.</exception>
     public static JsonArray? Tools(ChatOptions? options)
     {
         if (options?.Tools is not { Count: > 0 } tools || options.ToolMode is NoneChatToolMode) return null;
-        return [.. tools.Select(tool => tool is AIFunctionDeclaration function
-            ? ChatMessages.ToolOf(function.Name, function.Description, function.JsonSchema)
-            : throw new NotSupportedException($"ChatOptions.Tools holds {tool.GetType().Name}; supported are functions"))];
+        return ToolsOf(tools);
     }
 
-    private static string ResultText(object? result) => result switch
+    /// <summary>Functions in the API's form.</summary>
+    /// <exception cref="NotSupportedException">A tool is no function.</exception>
+    public static JsonArray ToolsOf(IEnumerable<AITool> tools) =>
+        [.. tools.Select(tool => tool is AIFunctionDeclaration function
+            ? ChatMessages.ToolOf(function.Name, function.Description, function.JsonSchema)
+            : throw new NotSupportedException($"ChatOptions.Tools holds {tool.GetType().Name}; supported are functions"))];
+
+    private static AnswerFormatChoice Format(ChatOptions? options) => options?.ResponseFormat switch
+    {
+        ChatResponseFormatJson { Schema: { } schema } => new AnswerFormatChoice(AnswerFormat.Schema, schema.GetRawText()),
+        ChatResponseFormatJson => new AnswerFormatChoice(AnswerFormat.Json),
+        _ => default,
+    };
+
+    // As templates call it.
+    private static string? Effort(ChatOptions? options, ChatModel model)
+    {
+        if (options?.Reasoning?.Effort is not { } effort || effort == ReasoningEffort.None) return null;
+        Refuse(!model.TemplateUses("reasoning_effort"), "Reasoning.Effort", $"{effort}; this model thinks with one effort only");
+        return effort switch
+        {
+            ReasoningEffort.Low => "low",
+            ReasoningEffort.Medium => "medium",
+            ReasoningEffort.High => "high",
+            ReasoningEffort.ExtraHigh => "xhigh",
+            _ => throw new NotSupportedException($"ChatOptions.Reasoning.Effort is not supported ({effort})"),
+        };
+    }
+
+    private static void Refuse(bool asked, string option, string? detail = null)
+    {
+        if (asked) throw new NotSupportedException($"ChatOptions.{option} is not supported{(detail is null ? "" : $" ({detail})")}");
+    }
+
+    /// <summary>A function's result as the model reads it.</summary>
+    /// <exception cref="NotSupportedException">It is a picture or the like.</exception>
+    public static string ResultText(object? result) => result switch
     {
         null => "",
         string text => text,
         JsonElement { ValueKind: JsonValueKind.String } json => json.GetString()!,
+        TextContent text => text.Text,
+        AIContent other => throw new NotSupportedException($"a function result holds {other.GetType().Name}; supported is text"),
+        IEnumerable<AIContent> parts => string.Join("\n", parts.Select(ResultText)),
         _ => JsonSerializer.Serialize(result),
     };
 }

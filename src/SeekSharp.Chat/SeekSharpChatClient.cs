@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 using SeekSharp.Checkpoints;
 using SeekSharp.Engine;
@@ -16,7 +15,8 @@ namespace SeekSharp.Chat;
 /// </summary>
 /// <remarks>
 /// Honoured are <see cref="ChatOptions"/>' Instructions, Temperature (0 to 100), TopP, TopK, FrequencyPenalty and PresencePenalty (−2 to 2), MaxOutputTokens, Seed, StopSequences, Tools (functions),
-/// ToolMode Auto and None, Reasoning (effort None; output None and Full), and ModelId where it is this model's. Any other one that
+/// ToolMode, AllowMultipleToolCalls, ResponseFormat (text, JSON, and JSON of a schema: the answer is held to it by a grammar, as a call's arguments are to the function's schema), Reasoning
+/// (output None and Full; effort None, and the others where the model's template knows of efforts), and ModelId where it is this model's. Any other one that
 /// asks for something is refused with a <see cref="NotSupportedException"/> that names it. Without a seed, each answer takes one at random.
 /// </remarks>
 public sealed class SeekSharpChatClient : IChatClient
@@ -30,7 +30,7 @@ public sealed class SeekSharpChatClient : IChatClient
     {
         _folder = folder;
         _model = model;
-        _metadata = new ChatClientMetadata("seeksharp", null, Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder.Path))));
+        _metadata = new ChatClientMetadata("seeksharp", null, IdOf(folder));
     }
 
     /// <summary>Loads a model.</summary>
@@ -58,6 +58,7 @@ public sealed class SeekSharpChatClient : IChatClient
     /// <exception cref="NotSupportedException">An option or a message's content is not supported; the message names it.</exception>
     /// <exception cref="EngineException">The prompt is longer than the context, or an option is out of range.</exception>
     /// <exception cref="TemplateException">The template refuses the conversation.</exception>
+    /// <exception cref="GrammarException">A schema uses a keyword that is not supported, or has no value.</exception>
     public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
         GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
 
@@ -65,62 +66,35 @@ public sealed class SeekSharpChatClient : IChatClient
     /// <exception cref="NotSupportedException">An option or a message's content is not supported; the message names it.</exception>
     /// <exception cref="EngineException">The prompt is longer than the context, or an option is out of range.</exception>
     /// <exception cref="TemplateException">The template refuses the conversation.</exception>
+    /// <exception cref="GrammarException">A schema uses a keyword that is not supported, or has no value.</exception>
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        JsonArray conversation = RequestConversion.Messages(messages, options);
-        var session = new ChatSession(_model)
-        {
-            Sampling = RequestConversion.Sampling(options, _model.Defaults, _metadata.DefaultModelId!),
-            Stop = options?.StopSequences is { } stops ? [.. stops] : [],
-            Tools = RequestConversion.Tools(options),
-            Think = options?.Reasoning?.Effort == ReasoningEffort.None ? false : null,
-        };
+        ChatRequest request = RequestConversion.Request(messages, options, _model, _metadata.DefaultModelId!);
         bool showsReasoning = options?.Reasoning?.Output != ReasoningOutput.None;
-        foreach (JsonNode? message in conversation) session.Messages.Add(message!.DeepClone());
-        if (session.Messages.Count == 0) throw new ArgumentException("there are no messages", nameof(messages));
-
-        Generation? generation = null;
-        try
+        using ChatRun run = await Task.Run(() => ChatRun.Begin(_model, request), cancellationToken).ConfigureAwait(false); // whoever stops reading stops the computing
+        string id = $"chatcmpl-{Guid.NewGuid():N}";
+        await foreach (ChatDelta delta in run.ReadAsync(cancellationToken).ConfigureAwait(false))
         {
-            string id = $"chatcmpl-{Guid.NewGuid():N}";
-            generation = await Task.Run(session.Answer, cancellationToken).ConfigureAwait(false);
-            int calls = 0;
-            for (bool more = true; more;)
+            if (delta.Answer is { } answer)
             {
-                cancellationToken.ThrowIfCancellationRequested();
-                more = await generation.StepAsync(cancellationToken).ConfigureAwait(false);
-                foreach (AIContent content in Contents(generation, ref calls, showsReasoning)) yield return Update(id, content);
+                ChatResponseUpdate last = Update(id, new UsageContent(Usage(answer.Usage)));
+                last.FinishReason = new ChatFinishReason(answer.FinishReason);
+                yield return last;
             }
-            Answer answer = generation.Result();
-            ChatResponseUpdate last = Update(id, new UsageContent(Usage(answer.Usage)));
-            last.FinishReason = new ChatFinishReason(answer.FinishReason);
-            yield return last;
-        }
-        finally
-        {
-            generation?.Abandon(); // whoever stops reading stops the computing
+            else if (delta.ToolCall is { } call)
+                yield return Update(id, new FunctionCallContent(call.Id, call.Name, JsonSerializer.Deserialize<Dictionary<string, object?>>(call.Arguments)));
+            else if (delta.Content.Length > 0) yield return Update(id, new TextContent(delta.Content));
+            else if (delta.Reasoning.Length > 0 && showsReasoning) yield return Update(id, new TextReasoningContent(delta.Reasoning));
         }
     }
 
-    private static List<AIContent> Contents(Generation generation, ref int calls, bool showsReasoning)
-    {
-        var contents = new List<AIContent>(generation.Pieces.Count);
-        foreach (RoutedPiece piece in generation.Pieces)
-        {
-            switch (piece.Kind)
-            {
-                case RoutedKind.Content: contents.Add(new TextContent(piece.Text)); break;
-                case RoutedKind.Reasoning when showsReasoning: contents.Add(new TextReasoningContent(piece.Text)); break;
-                case RoutedKind.ToolCall:
-                    ToolCall call = generation.ToolCalls[calls++];
-                    contents.Add(new FunctionCallContent(call.Id, call.Name, JsonSerializer.Deserialize<Dictionary<string, object?>>(call.Arguments)));
-                    break;
-            }
-        }
-        return contents;
-    }
+    /// <summary>The same model's texts as vectors. Disposing the generator leaves the model.</summary>
+    /// <param name="pooling">How the states of a text's tokens become one vector.</param>
+    public SeekSharpEmbeddingGenerator AsEmbeddingGenerator(EmbeddingPooling pooling = EmbeddingPooling.Mean) => new(_model, null, _metadata.DefaultModelId!, pooling);
+
+    internal static string IdOf(ModelFolder folder) => Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder.Path)));
 
     private ChatResponseUpdate Update(string id, AIContent content) =>
         new(ChatRole.Assistant, [content]) { ResponseId = id, MessageId = id, ModelId = _metadata.DefaultModelId, CreatedAt = DateTimeOffset.UtcNow };

@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using System.Text;
 using System.Text.RegularExpressions;
+using SeekSharp.Chat;
 using SeekSharp.Checkpoints;
 using SeekSharp.Cli.Verbs;
 using SeekSharp.Engine;
@@ -107,7 +108,7 @@ internal static class CommandLine
             case CliException { ExitCode: 2 }:
                 Fail(error, e.Message, path);
                 return 2;
-            case CliException or CheckpointException or HubException or TokenizerException or TemplateException or GrammarException or ModelException or EngineException or KernelException or PlannerException:
+            case CliException or ToolServerException or CheckpointException or HubException or TokenizerException or TemplateException or GrammarException or ModelException or EngineException or KernelException or PlannerException:
             case IOException or UnauthorizedAccessException:
                 Fail(error, e.Message);
                 return 1;

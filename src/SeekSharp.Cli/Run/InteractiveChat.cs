@@ -14,15 +14,16 @@ internal sealed class InteractiveChat
 
     private readonly ChatSession _session;
     private readonly ChatModel _model;
+    private readonly ToolRounds _rounds;
     private readonly bool _verbose;
     private readonly TimeSpan _load;
     private readonly LineEditor _editor;
     private readonly ChatCommands _commands;
     private readonly LineHistory _history = new(HistoryFile());
 
-    public InteractiveChat(ChatSession session, ChatModel model, bool verbose, TimeSpan load)
+    public InteractiveChat(ChatSession session, ChatModel model, ToolRounds rounds, bool verbose, TimeSpan load)
     {
-        (_session, _model, _verbose, _load) = (session, model, verbose, load);
+        (_session, _model, _rounds, _verbose, _load) = (session, model, rounds, verbose, load);
         _commands = new ChatCommands(session, Console.Out);
         _editor = new LineEditor(() => Console.ReadKey(intercept: true), () => Console.KeyAvailable, Console.Out, () => (Console.WindowWidth, Console.WindowHeight), _history);
     }
@@ -56,13 +57,16 @@ internal sealed class InteractiveChat
     {
         try
         {
-            Answer answer = AnswerLoop.Run(_session.Ask(text), new AnswerPrinter());
-            _session.Take(answer);
+            Answer answer = _rounds.Finish(_session, AnswerLoop.Run(_session.Ask(text), new AnswerPrinter()), () => new AnswerPrinter());
             Verbs.RunVerb.Tell(AnswerReport.Line(answer));
             if (!_verbose) return;
             foreach (string line in AnswerReport.Details(answer, _load, _session.Sampling, _model.Engine)) Verbs.RunVerb.Tell(line);
         }
-        catch (Exception e) when (e is EngineException or ModelException or TemplateException or TokenizerException or CheckpointException)
+        catch (OperationCanceledException)
+        {
+            Verbs.RunVerb.Tell("interrupted; the question is taken back");
+        }
+        catch (Exception e) when (e is EngineException or ModelException or TemplateException or TokenizerException or CheckpointException or GrammarException)
         {
             Console.Error.WriteLine("seeksharp: " + CommandLine.OneLine(e.Message));
         }

@@ -27,6 +27,8 @@ internal static class RunVerb
         public bool? Think { get; init; }
         public ToolFormat? ToolFormat { get; init; }
         public JsonArray? Tools { get; init; }
+        public string[] Mcp { get; init; } = [];
+        public AnswerFormatChoice Format { get; init; }
         public DateTimeOffset? Now { get; init; }
         public bool Raw { get; init; }
         public bool Json { get; init; }
@@ -46,6 +48,8 @@ internal static class RunVerb
         Option<string?> think = Range.OneOf(new Option<string?>("--think") { Description = "Let the model think, or not (default: as its template has it)", HelpName = "on|off" }, "on", "off");
         var toolFormat = new Option<string?>("--tool-format") { Description = $"How the model writes tool calls: {string.Join(", ", ToolFormats.Names)} (default: found from its template and vocabulary)", HelpName = "NAME" };
         var tools = new Option<string?>("--tools") { Description = "A JSON array of tools that the model may call; calls are shown, not run", HelpName = "FILE" };
+        var mcp = new Option<string[]>("--mcp") { Description = "Start an MCP server, whose tools the model may call; calls are run; may be given several times", HelpName = "\"COMMAND ARGS\"" };
+        var schema = new Option<string?>("--schema") { Description = "Answers are JSON of this JSON schema", HelpName = "FILE" };
         Option<DateTimeOffset?> now = ClockOption.Create();
         var tokens = new Option<string?>("--tokens") { Description = "A JSON array of token ids in place of a prompt", HelpName = "FILE" };
         var raw = new Option<bool>("--raw") { Description = "Continue PROMPT as it stands, without the chat template" };
@@ -54,7 +58,7 @@ internal static class RunVerb
         var compute = new ComputeOptions();
         var command = new Command("run", "Ask a model, once or in a conversation") { model, prompt, system };
         sampling.AddTo(command);
-        foreach (Option option in (Option[])[stop, budget, think, toolFormat, tools, now, tokens, raw, json, verbose]) command.Options.Add(option);
+        foreach (Option option in (Option[])[stop, budget, think, toolFormat, tools, mcp, schema, now, tokens, raw, json, verbose]) command.Options.Add(option);
         compute.AddTo(command);
         command.SetAction(parsed =>
         {
@@ -71,6 +75,8 @@ internal static class RunVerb
                 ToolFormat = parsed.GetValue(toolFormat) is not { } name ? null : ToolFormats.TryParse(name, out ToolFormat format) ? format
                     : throw CliException.Usage($"--tool-format: expected {string.Join(", ", ToolFormats.Names)}, found '{name}'"),
                 Tools = parsed.GetValue(tools) is { } file ? ReadTools(file) : null,
+                Mcp = parsed.GetValue(mcp) ?? [],
+                Format = parsed.GetValue(schema) is { } schemaFile ? ReadSchema(schemaFile) : default,
                 Now = parsed.GetValue(now),
                 Raw = parsed.GetValue(raw),
                 Json = parsed.GetValue(json),
@@ -85,12 +91,14 @@ internal static class RunVerb
     private static int Run(Request request)
     {
         if (request.TokenFile is not null && request.Prompt is not null) throw CliException.Usage("--tokens takes the place of PROMPT");
+        if (request.Mcp.Length > 0 && (request.Raw || request.TokenFile is not null)) throw CliException.Usage("--mcp needs the chat template: neither --raw nor --tokens");
         int[]? ids = request.TokenFile is { } file ? TokenFile.Read(file) : null;
         bool converses = ids is null && request.Prompt is null && !Console.IsInputRedirected && !Console.IsOutputRedirected;
         if (converses && request.Json) throw CliException.Usage("--json needs a PROMPT");
         string? prompt = ids is not null || converses ? null : WholePrompt(request.Prompt);
 
         long began = Stopwatch.GetTimestamp();
+        using ToolRounds rounds = ToolRounds.Start(request.Mcp);
         using ModelFolder folder = ModelArgument.Open(request.Model);
         using ChatModel model = Load(folder, request.Options);
         TimeSpan load = Stopwatch.GetElapsedTime(began);
@@ -103,20 +111,24 @@ internal static class RunVerb
             ThinkBudget = request.ThinkBudget,
             Think = request.Think,
             ToolFormat = request.ToolFormat,
-            Tools = request.Tools,
+            Tools = rounds.Tools is { } served ? [.. served.Concat(request.Tools ?? []).Select(t => t?.DeepClone())] : request.Tools,
+            Format = request.Format,
             Now = request.Now,
             Sampling = request.Sampling(model.Defaults),
         };
-        if (converses) return new InteractiveChat(session, model, request.Verbose, load).Run();
+        if (converses) return new InteractiveChat(session, model, rounds, request.Verbose, load).Run();
 
         began = Stopwatch.GetTimestamp();
         Generation generation = ids is not null ? session.Begin(new ChatPrompt(model.Tokenizer?.Decode(ids) ?? "", ids), began)
             : request.Raw ? session.Begin(model.Plain(prompt!), began)
             : session.Ask(prompt!);
         Answer answer = AnswerLoop.Run(generation, request.Json ? null : new AnswerPrinter());
+        if (request.Mcp.Length > 0) answer = rounds.Finish(session, answer, request.Json ? null : () => new AnswerPrinter());
         if (request.Json)
         {
-            JsonOutput.Write(AnswerReport.Json(answer, load, session.Sampling.Seed));
+            JsonObject report = AnswerReport.Json(answer, load, session.Sampling.Seed);
+            if (request.Mcp.Length > 0) report["messages"] = session.Messages.DeepClone();
+            JsonOutput.Write(report);
         }
         else
         {
@@ -154,5 +166,19 @@ internal static class RunVerb
         {
             throw new CliException($"{file}: expected a JSON array of tools: {e.Message}");
         }
+    }
+
+    private static AnswerFormatChoice ReadSchema(string file)
+    {
+        string text = File.ReadAllText(file);
+        try
+        {
+            _ = Grammar.JsonSchema(text); // told before anything is loaded
+        }
+        catch (GrammarException e)
+        {
+            throw new CliException($"{file}: {e.Message}");
+        }
+        return new AnswerFormatChoice(AnswerFormat.Schema, text);
     }
 }

@@ -156,7 +156,7 @@ public sealed class ToolLoopTests
     {
         var services = new ServiceCollection();
         services.AddSeekSharp("/no/such/model.gguf");
-        Assert.Equal([typeof(SeekSharpChatClient), typeof(IChatClient)], services.Select(s => s.ServiceType));
+        Assert.Equal([typeof(SeekSharpChatClient), typeof(IChatClient), typeof(IEmbeddingGenerator<string, Embedding<float>>)], services.Select(s => s.ServiceType));
         Assert.All(services, s => Assert.Equal(ServiceLifetime.Singleton, s.Lifetime));
         services.AddSeekSharp("/another");
         Assert.Single(services, s => s.ServiceType == typeof(IChatClient));
