@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Ours against llama.cpp, in turn, in one run: medians of pairs, and the raw figures as JSON.
+
+usage: bench/compare.py [--pairs 5] [--out bench/results/NAME.json] [--peer llama-bench] [--tier TIER] [--deep] [--kv FORMAT] PEER_FOLDER MODEL.gguf ...
+
+PEER_FOLDER holds llama-bench (../shared/peers/llama.cpp/unpack.sh FOLDER); models come from ../shared/peers/synth_gguf.py. --deep measures 2,048 tokens
+(prefill, and decoding after them) instead of 512 and 64; llama.cpp gets the better of -fa 0 and -fa 1 there.
+"""
+import argparse, datetime, json, os, platform, statistics, subprocess, sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OURS = os.path.join(ROOT, "src/SeekSharp.Cli/bin/Release/net10.0/seeksharp")
+
+
+def ours(model, prefill, decode, depth, kv, tier):
+    env = dict(os.environ, **({"SEEKSHARP_KERNELS": tier} if tier else {}))
+    args = [OURS, "bench", model, "--json", "--threads", "2", "--prefill", str(prefill), "--decode", str(decode), "--depth", str(depth)]
+    return json.loads(subprocess.run(args + (["--kv", kv] if kv else []), env=env, capture_output=True, check=True, text=True).stdout)
+
+
+def peer(program, model, prefill, decode, depth, flash):
+    args = [program, "-m", model, "-t", "2", "-p", str(prefill), "-n", str(decode), "-d", str(depth), "-r", "1", "-o", "json"]
+    return json.loads(subprocess.run(args + (["-fa", flash] if flash else []), capture_output=True, check=True, text=True).stdout)
+
+
+def speed(rows, prompt):
+    return next(row["avg_ts"] for row in rows if bool(row["n_prompt"]) == prompt)
+
+
+def pair(model, options, program):
+    if not options.deep:
+        a = ours(model, 512, 64, 0, options.kv, options.tier)
+        b = peer(program, model, 512, 64, 0, None)
+        return {"ours": [a], "peer": [b], "prefill": [a["prefill_tps"], speed(b, True)], "decode": [a["decode_tps"], speed(b, False)]}
+    a = [ours(model, 2048, 0, 0, options.kv, options.tier), ours(model, 0, 64, 2048, options.kv, options.tier)]
+    b = [peer(program, model, 2048, 0, 0, flash) + peer(program, model, 0, 64, 2048, flash) for flash in ("0", "1")]
+    return {"ours": a, "peer": b, "prefill": [a[0]["prefill_tps"], max(speed(rows, True) for rows in b)], "decode": [a[1]["decode_tps"], max(speed(rows, False) for rows in b)]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--out")
+    parser.add_argument("--peer", default="llama-bench")
+    parser.add_argument("--tier")
+    parser.add_argument("--kv")
+    parser.add_argument("--deep", action="store_true")
+    parser.add_argument("folder")
+    parser.add_argument("models", nargs="+")
+    options = parser.parse_args()
+    program = os.path.join(options.folder, options.peer)
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor()) if os.path.exists("/proc/cpuinfo") else platform.processor()
+    result = {"date": datetime.date.today().isoformat(), "cpu": cpu, "cores": os.cpu_count(), "peer": options.peer, "deep": options.deep, "kv": options.kv, "models": {}}
+    print(f"{'model':24} {'prefill':>8} {'peer':>8} {'ratio':>6}   {'decode':>8} {'peer':>8} {'ratio':>6}   of bandwidth", flush=True)
+    for model in options.models:
+        pairs = []
+        for _ in range(options.pairs):
+            pairs.append(pair(model, options, program))
+        name = os.path.basename(model)
+        row = {}
+        for what in ("prefill", "decode"):
+            row[what] = {"ours": statistics.median(p[what][0] for p in pairs), "peer": statistics.median(p[what][1] for p in pairs), "ratio": statistics.median(p[what][0] / p[what][1] for p in pairs)}
+        row["decode_bandwidth_share"] = statistics.median(p["ours"][-1]["decode_bandwidth_share"] for p in pairs)
+        result["models"][name] = {"medians": row, "pairs": pairs}
+        p, d = row["prefill"], row["decode"]
+        print(f"{name:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×   {row['decode_bandwidth_share']:.0%}", flush=True)
+        if options.out:
+            os.makedirs(os.path.dirname(os.path.abspath(options.out)), exist_ok=True)
+            with open(options.out, "w") as file:
+                json.dump(result, file, indent=1)
+                file.write("\n")
+
+
+main()
