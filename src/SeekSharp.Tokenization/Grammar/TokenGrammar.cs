@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace SeekSharp.Tokenization;
 
 /// <summary>
@@ -124,6 +126,7 @@ public sealed class TokenGrammar
     }
 
     /// <summary>Adds the tokens in a node's subtree that go on from a state.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Walk(TokenTrie trie, int root, ParserState from, uint[] bits)
     {
         byte[] labels = trie.Labels;

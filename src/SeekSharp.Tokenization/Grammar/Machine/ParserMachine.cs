@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace SeekSharp.Tokenization;
 
@@ -48,6 +49,7 @@ internal sealed class ParserMachine
 
     /// <summary>The state behind a byte; null when the grammar does not allow it.</summary>
     /// <exception cref="GrammarException">The readings become too many.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ParserState? Step(ParserState state, byte b)
     {
         ParserState? next = state.Next?[b];

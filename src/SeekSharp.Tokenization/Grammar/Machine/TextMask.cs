@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace SeekSharp.Tokenization;
 
 /// <summary>
@@ -21,6 +23,7 @@ internal sealed class TextMask
     /// <summary>Kilobytes that are kept.</summary>
     public int Weight => 1 + ((_bits?.Length ?? 0) + (_listed?.Length ?? 0) + Exits.Length >> 8);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // long loops that run before the runtime would have found them hot
     public static TextMask Of(ByteRegex text, GrammarVocabulary vocabulary, ByteRegex[] stack, List<int> tokens, List<int> exits)
     {
         tokens.Clear();
@@ -54,6 +57,7 @@ internal sealed class TextMask
     }
 
     /// <summary>Adds the tokens that are taken whole.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void AddTo(Span<uint> bits)
     {
         if (_bits is not null)

@@ -35,7 +35,7 @@ internal static class StringFormats
         ["date-time"] = Date + "T" + Time,
         // RFC 3339, appendix A.
         ["duration"] = @"P(?:\d+W|(?:\d+D|\d+M(?:\d+D)?|\d+Y(?:\d+M(?:\d+D)?)?)(?:T(?:\d+S|\d+M(?:\d+S)?|\d+H(?:\d+M(?:\d+S)?)?))?|T(?:\d+S|\d+M(?:\d+S)?|\d+H(?:\d+M(?:\d+S)?)?))",
-        ["email"] = "(?=.{1,64}@)" + Atom + @"(?:\." + Atom + ")*@(?=.{1,253}$)" + Label + @"(?:\." + Label + ")*",
+        ["email"] = Atom + @"(?:\." + Atom + ")*@" + Label + @"(?:\." + Label + ")*", // RFC 5321, Mailbox
         ["hostname"] = "(?=.{1,253}$)" + Label + @"(?:\." + Label + ")*",
         ["ipv4"] = IPv4,
         ["ipv6"] = IPv6,
