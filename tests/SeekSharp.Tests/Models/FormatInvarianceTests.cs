@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using SeekSharp.Checkpoints;
 using SeekSharp.Kernels;
 using SeekSharp.Models;

@@ -14,7 +14,7 @@ public sealed class TierProcessTests
 
     [Theory]
     [MemberData(nameof(Others))]
-    public void A_tier_keeps_the_contract_and_the_goldens(string tier)
+    public async Task A_tier_keeps_the_contract_and_the_goldens(string tier)
     {
         Assert.SkipWhen(Environment.GetEnvironmentVariable(KernelTable.Variable) is not null, "runs in such a process already");
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
@@ -29,9 +29,9 @@ public sealed class TierProcessTests
         start.Environment[KernelTable.Variable] = tier;
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"{tier}: {output[^Math.Min(output.Length, 4000)..]}{errors.Result}");
+        string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.True(process.ExitCode == 0, $"{tier}: {output[^Math.Min(output.Length, 4000)..]}{await errors}");
         Assert.Matches(@"Total: [1-9]\d\d?,? ", output); // it ran some
     }
 }
