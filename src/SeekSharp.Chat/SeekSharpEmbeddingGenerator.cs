@@ -81,7 +81,7 @@ public sealed class SeekSharpEmbeddingGenerator : IEmbeddingGenerator<string, Em
         };
     }
 
-    private int[] Encode(string text) => _model.Tokenizer?.Encode(text ?? throw new ArgumentException("a text is null", "values"), addSpecialTokens: true)
+    private int[] Encode(string text) => _model.Tokenizer?.Encode(text ?? throw new ArgumentException("a text is null", nameof(text)), addSpecialTokens: true)
         ?? throw new CheckpointException($"{_model.Folder.Path}: there is no tokenizer, so it takes no texts");
 
     /// <inheritdoc/>
