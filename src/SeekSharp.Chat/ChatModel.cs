@@ -25,6 +25,8 @@ internal sealed class ChatModel : IDisposable
     private readonly Lazy<int[]> _blankIds;
     private readonly int[] _beginning = []; // what the tokenizer puts before a text: the BOS, or nothing
 
+    private readonly Dictionary<string, LoraAdapter> _adapters = new(StringComparer.Ordinal);
+
     private ChatModel(ModelFolder folder, LanguageModel model, EngineOptions? engine)
     {
         Folder = folder;
@@ -46,6 +48,10 @@ internal sealed class ChatModel : IDisposable
     }
 
     /// <summary>Loads a model. The folder stays its owner's, and must outlive this.</summary>
+    /// <param name="folder">An opened model.</param>
+    /// <param name="options">How the model is run.</param>
+    /// <param name="progress">Told the share that is loaded.</param>
+    /// <param name="engine">How the engine is run; null for the defaults.</param>
     /// <exception cref="CheckpointException">The folder holds no model that can run.</exception>
     /// <exception cref="TokenizerException">The tokenizer is broken.</exception>
     /// <exception cref="EngineException">The model has no context of the length asked for.</exception>
@@ -70,6 +76,8 @@ internal sealed class ChatModel : IDisposable
     public LlmEngine Engine { get; }
     /// <summary>Runs the engine: requests from any thread go here.</summary>
     public EngineLoop Loop { get; }
+    /// <summary>LoRA adapters that requests may name.</summary>
+    public IReadOnlyDictionary<string, LoraAdapter> Adapters => _adapters;
     public bool HasTemplate => Folder.ChatTemplateSource is not null;
     public LanguageModel Model => _model;
     /// <summary>How the model writes tool calls, found from its template and vocabulary.</summary>
@@ -90,6 +98,14 @@ internal sealed class ChatModel : IDisposable
     public int[] ThinkCloseIds { get; } = [];
     /// <summary>Sampling as the publisher wants it.</summary>
     public SamplingParams Defaults => SamplingDefaults.From(Folder.Generation);
+
+    /// <summary>Reads an adapter, which requests may then ask for. Before the first request.</summary>
+    /// <exception cref="CheckpointException">It is broken, or made for another model.</exception>
+    /// <exception cref="EngineException">There is one of this name.</exception>
+    public void AddAdapter(string name, string folder)
+    {
+        if (!_adapters.TryAdd(name, _model.LoadAdapter(folder))) throw new EngineException($"there are two adapters of the name {name}");
+    }
 
     /// <summary>Renders a conversation with the model's template, ready for its answer.</summary>
     /// <param name="messages">Messages in the API's form.</param>

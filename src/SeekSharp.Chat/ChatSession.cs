@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using SeekSharp.Engine;
+using SeekSharp.Models;
 using SeekSharp.Tokenization;
 
 namespace SeekSharp.Chat;
@@ -28,6 +29,8 @@ internal sealed class ChatSession(ChatModel model)
     public AnswerFormatChoice Format { get; set; }
     /// <summary>Whether the model is to call the tools.</summary>
     public ToolMode ToolMode { get; set; }
+    /// <summary>The adapter that answers, one of the model's; null for the model as it is.</summary>
+    public LoraAdapter? Adapter { get; set; }
     /// <summary>The template's clock.</summary>
     public DateTimeOffset? Now { get; set; }
 
@@ -73,6 +76,7 @@ internal sealed class ChatSession(ChatModel model)
         Prompt = prompt.Ids,
         OpensThinking = prompt.OpensThinking,
         Sampling = Sampling,
+        Adapter = Adapter,
         Stop = Stop,
         ThinkBudget = Think == false ? 0 : ThinkBudget, // where the template cannot be told, thinking that has begun is closed at once
         ToolFormat = ToolFormat ?? RequestPrompt.ToolFormatOf(model, request),

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using SeekSharp.Engine;
+using SeekSharp.Models;
 using SeekSharp.Tokenization;
 
 namespace SeekSharp.Chat;
@@ -13,6 +14,8 @@ internal sealed record GenerationRequest
     /// <summary>The prompt ends in an open <c>&lt;think&gt;</c>.</summary>
     public bool OpensThinking { get; init; }
     public required SamplingParams Sampling { get; init; }
+    /// <summary>What changes the model for this answer; null for nothing.</summary>
+    public LoraAdapter? Adapter { get; init; }
     /// <summary>Texts that end the answer.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
     /// <summary>After that many tokens of reasoning its closing tag is forced; null for no limit.</summary>
@@ -70,7 +73,7 @@ internal sealed class Generation
         if (request.ThinkBudget < 0) throw new EngineException($"think-budget must be at least 0, not {request.ThinkBudget}");
         _model = model;
         _request = request;
-        _sequence = new Sequence(request.Prompt, request.Sampling) { Tenant = request.Tenant, Constraint = request.Constraint };
+        _sequence = new Sequence(request.Prompt, request.Sampling) { Adapter = request.Adapter, Tenant = request.Tenant, Constraint = request.Constraint };
         _stream = model.Tokenizer?.CreateStream();
         _stops = new StopStrings(request.Stop);
         _router = new StreamRouter(request.ToolFormat, request.OpensThinking);

@@ -56,8 +56,13 @@ internal static class AnswerReport
         yield return $"prompt: {usage.PromptTokens} tokens, {usage.CacheHitTokens} from the cache, {answer.Timings.Prompt.TotalSeconds:0.00} s, {answer.Timings.PromptPerSecond:0.0} tokens/s";
         yield return $"decode: {answer.Timings.Decode.TotalSeconds:0.00} s; finish reason {answer.FinishReason}; loaded in {load.TotalSeconds:0.00} s";
         yield return $"sampling: temperature {sampling.Temperature}, top-p {sampling.TopP}, top-k {sampling.TopK}, min-p {sampling.MinP}, repeat-penalty {sampling.RepeatPenalty}, seed {sampling.Seed}";
+        if (Speculation(engine) is { Length: > 0 } guesses) yield return "guessed ahead: " + guesses;
         yield return $"context: {usage.PromptTokens + usage.CompletionTokens} of {engine.ContextLength} tokens; cache {Amounts.Bytes(engine.Pool.Used * engine.Pool.Layout.BlockBytes)}, {engine.Pool.Layout.BlockBytes / KvCache.BlockTokens} bytes a token";
     }
+
+    /// <summary>What became of guesses; empty where there were none.</summary>
+    internal static string Speculation(LlmEngine engine) => string.Join("; ", Enum.GetValues<DraftKind>().Select(kind => (Kind: kind, Of: engine.Speculated(kind))).Where(s => s.Of.Proposed > 0)
+        .Select(s => $"{s.Of.Accepted} of {s.Of.Proposed} tokens held ({s.Of.Rate * 100:0}%), by {s.Kind switch { DraftKind.Lookup => "lookup", DraftKind.Mtp => "multi-token prediction", _ => "the draft model" }}"));
 
     private static double Milliseconds(TimeSpan time) => Math.Round(time.TotalMilliseconds, 3);
 }

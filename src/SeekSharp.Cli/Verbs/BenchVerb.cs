@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using SeekSharp.Checkpoints;
+using SeekSharp.Cli.Run;
 using SeekSharp.Cli.Terminal;
 using SeekSharp.Engine;
 using SeekSharp.Kernels;
@@ -30,21 +31,32 @@ internal static class BenchVerb
         Range.AtLeast(join, 0);
         Option<bool> json = JsonOutput.Create();
         var compute = new ComputeOptions();
+        var speculation = new SpeculationFlags();
         var command = new Command("bench", "Measure how fast a model reads a prompt and writes an answer") { model, prefill, decode, depth, sequences, join, json };
+        speculation.AddTo(command);
         compute.AddTo(command);
-        command.SetAction(parsed => parsed.GetValue(sequences) is > 1 and int n
-            ? SequencesBench.Run(parsed.GetRequiredValue(model), n, parsed.GetValue(depth) is > 0 and int d ? d : 128, parsed.GetValue(decode), parsed.GetValue(join), compute.Read(parsed), parsed.GetValue(json))
-            : Run(parsed.GetRequiredValue(model), parsed.GetValue(prefill), parsed.GetValue(decode), parsed.GetValue(depth), compute.Read(parsed), parsed.GetValue(json)));
+        command.SetAction(parsed =>
+        {
+            SpeculationFlags.Choice guessing = speculation.Read(parsed, SpeculationOptions.None); // a figure for decoding is one for plain decoding unless asked otherwise
+            if (parsed.GetValue(sequences) is > 1 and int n)
+            {
+                if (guessing.Options != SpeculationOptions.None || guessing.Draft is not null) throw CliException.Usage("--sequences measures plain decoding: it goes with none of --lookup, --mtp and --draft");
+                return SequencesBench.Run(parsed.GetRequiredValue(model), n, parsed.GetValue(depth) is > 0 and int d ? d : 128, parsed.GetValue(decode), parsed.GetValue(join), compute.Read(parsed), parsed.GetValue(json));
+            }
+            return Run(parsed.GetRequiredValue(model), parsed.GetValue(prefill), parsed.GetValue(decode), parsed.GetValue(depth),
+                compute.Read(parsed, multiTokenPrediction: guessing.Options.MultiTokenPrediction), guessing, parsed.GetValue(json));
+        });
         return command;
     }
 
-    private static int Run(string modelName, int prefill, int decode, int depth, ModelOptions options, bool json)
+    private static int Run(string modelName, int prefill, int decode, int depth, ModelOptions options, SpeculationFlags.Choice guessing, bool json)
     {
         using ModelFolder folder = ModelArgument.Open(modelName);
         using LanguageModel model = ModelArgument.Load(folder, options);
         double load = SecondsSinceStart();
-        // A text of random ids soon repeats itself: guessing ahead would measure the text, not the model.
-        using var engine = new LlmEngine(model, options: new EngineOptions { Speculation = SpeculationOptions.None });
+        using var speculation = new SpeculationFlags.Loaded(guessing, folder, options);
+        SpeculationFlags.Require(guessing, model, modelName);
+        using var engine = new LlmEngine(model, options: new EngineOptions { Speculation = speculation.Options });
         long longest = (long)depth + Math.Max(prefill, decode) + 1;
         if (longest > engine.ContextLength) throw new CliException($"this takes {longest} tokens, the context holds {engine.ContextLength}");
 
@@ -66,6 +78,7 @@ internal static class BenchVerb
                 Fill(engine, ids.AsSpan(0, depth), interrupt.Token);
                 decodeSpeed = decode / Generate(engine, ids.AsSpan(0, depth + 1), decode + 1, interrupt.Token).Decode.TotalSeconds;
             }
+            string guesses = AnswerReport.Speculation(engine);
             long peak = MachineMemory.Peak(); // before the probe takes memory of its own
             using var pool = new WorkerPool(model.Threads);
             double bandwidth = MachineProbe.Measure(KernelTable.Current, pool).ReadAllGbs * 1e9;
@@ -91,12 +104,16 @@ internal static class BenchVerb
                 ["bandwidth_gbs"] = Math.Round(bandwidth / 1e9, 2),
                 ["decode_bandwidth_share"] = Math.Round(decodeSpeed * touched / bandwidth, 4),
             };
+            if (speculation.Options != SpeculationOptions.None)
+                report["speculation"] = new JsonObject(Enum.GetValues<DraftKind>().Select(kind => (kind, Of: engine.Speculated(kind))).Where(s => s.Of.Proposed > 0)
+                    .Select(s => KeyValuePair.Create<string, JsonNode?>(s.kind.ToString().ToLowerInvariant(), new JsonObject { ["proposed"] = s.Of.Proposed, ["accepted"] = s.Of.Accepted, ["rate"] = Math.Round(s.Of.Rate, 4) })));
             if (json) JsonOutput.Write(report);
             else
             {
                 Console.Out.WriteLine($"{report["model"]}   {KernelTable.Current.Name}, {model.Threads} threads{(options.Exact ? ", exact" : "")}");
                 if (prefill > 0) Console.Out.WriteLine($"prefill  {prefill,6} tokens at depth {depth}: {prefillSpeed,8:0.0} tokens/s");
                 if (decode > 0) Console.Out.WriteLine($"decode   {decode,6} tokens at depth {depth}: {decodeSpeed,8:0.0} tokens/s, {decodeSpeed * touched / bandwidth * 100:0}% of the memory's {bandwidth / 1e9:0.0} GB/s");
+                if (guesses.Length > 0) Console.Out.WriteLine("guessed ahead: " + guesses);
             }
         }
         return 0;

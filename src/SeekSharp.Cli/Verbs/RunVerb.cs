@@ -34,6 +34,8 @@ internal static class RunVerb
         public bool Json { get; init; }
         public bool Verbose { get; init; }
         public required ModelOptions Options { get; init; }
+        public required SpeculationFlags.Choice Speculation { get; init; }
+        public (string Name, string Folder)? Adapter { get; init; }
         public required Func<SamplingParams, SamplingParams> Sampling { get; init; }
     }
 
@@ -56,13 +58,17 @@ internal static class RunVerb
         Option<bool> json = JsonOutput.Create();
         var verbose = new Option<bool>("--verbose") { Description = "Tell more about the answer at the end" };
         var compute = new ComputeOptions();
+        var speculation = new SpeculationFlags();
+        var adapter = new Option<string?>("--adapter") { Description = "A LoRA adapter that answers (a folder as PEFT saves it)", HelpName = "NAME=FOLDER" };
         var command = new Command("run", "Ask a model, once or in a conversation") { model, prompt, system };
         sampling.AddTo(command);
-        foreach (Option option in (Option[])[stop, budget, think, toolFormat, tools, mcp, schema, now, tokens, raw, json, verbose]) command.Options.Add(option);
+        foreach (Option option in (Option[])[stop, budget, think, toolFormat, tools, mcp, schema, now, tokens, raw, json, verbose, adapter]) command.Options.Add(option);
+        speculation.AddTo(command);
         compute.AddTo(command);
         command.SetAction(parsed =>
         {
             sampling.Apply(parsed, new SamplingParams()); // a value out of range is told before anything is loaded
+            SpeculationFlags.Choice guessing = speculation.Read(parsed, new SpeculationOptions());
             return Run(new Request
             {
                 Model = parsed.GetRequiredValue(model),
@@ -81,7 +87,9 @@ internal static class RunVerb
                 Raw = parsed.GetValue(raw),
                 Json = parsed.GetValue(json),
                 Verbose = parsed.GetValue(verbose),
-                Options = compute.Read(parsed),
+                Options = compute.Read(parsed, multiTokenPrediction: guessing.Options.MultiTokenPrediction),
+                Speculation = guessing,
+                Adapter = parsed.GetValue(adapter) is { } given ? AdapterOf(given) : null,
                 Sampling = defaults => sampling.Apply(parsed, defaults),
             });
         });
@@ -100,7 +108,10 @@ internal static class RunVerb
         long began = Stopwatch.GetTimestamp();
         using ToolRounds rounds = ToolRounds.Start(request.Mcp);
         using ModelFolder folder = ModelArgument.Open(request.Model);
-        using ChatModel model = Load(folder, request.Options);
+        using var speculation = new SpeculationFlags.Loaded(request.Speculation, folder, request.Options);
+        using ChatModel model = Load(folder, request.Options, new EngineOptions { Speculation = speculation.Options, ModelName = request.Model });
+        SpeculationFlags.Require(request.Speculation, model.Model, request.Model);
+        if (request.Adapter is { } adapter) model.AddAdapter(adapter.Name, adapter.Folder);
         TimeSpan load = Stopwatch.GetElapsedTime(began);
         if (KernelTable.Notice is { } notice) Console.Error.WriteLine("seeksharp: " + notice);
 
@@ -113,6 +124,7 @@ internal static class RunVerb
             ToolFormat = request.ToolFormat,
             Tools = rounds.Tools is { } served ? [.. served.Concat(request.Tools ?? []).Select(t => t?.DeepClone())] : request.Tools,
             Format = request.Format,
+            Adapter = request.Adapter is { } chosen ? model.Adapters[chosen.Name] : null,
             Now = request.Now,
             Sampling = request.Sampling(model.Defaults),
         };
@@ -142,10 +154,13 @@ internal static class RunVerb
 
     internal static void Tell(string line) => Console.Error.WriteLine(Style.Dim(Style.OnError) + line + Style.End(Style.OnError));
 
-    private static ChatModel Load(ModelFolder folder, ModelOptions options)
+    private static (string Name, string Folder) AdapterOf(string given) => given.Split('=', 2) is [{ Length: > 0 } name, { Length: > 0 } folder] ? (name, folder)
+        : throw CliException.Usage($"--adapter: expected NAME=FOLDER, found '{given}'");
+
+    private static ChatModel Load(ModelFolder folder, ModelOptions options, EngineOptions engine)
     {
         using var progress = new ProgressLine("loading");
-        return ChatModel.Load(folder, options, progress);
+        return ChatModel.Load(folder, options, progress, engine);
     }
 
     /// <summary>PROMPT, what is piped in, or both, one after the other.</summary>
