@@ -50,6 +50,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
         NumberFormat.F32 or NumberFormat.F16 => ActivationForm.Floats,
         NumberFormat.BF16 or NumberFormat.F8E4M3 => kernels.IsAssembled(Stored) ? ActivationForm.BF16 : ActivationForm.RoundedPairs,
         _ when kernels.IsAssembled(Stored) => ActivationForm.Biased,
+        _ when kernels.HasDotQuads => ActivationForm.Unsigned,
         NumberFormat.Q8_0 or NumberFormat.IQ4_NL or NumberFormat.IQ4_XS => ActivationForm.Signed,
         _ => PackedLayout.IsCodebook(Stored) ? ActivationForm.Signed : ActivationForm.Unsigned,
     };

@@ -41,6 +41,7 @@ internal unsafe interface ISimd<F, I>
     static abstract I Multiply(I a, I b);
     static abstract I And(I a, I b);
     static abstract I Or(I a, I b);
+    static abstract I Xor(I a, I b);
     static abstract I ShiftLeft(I a, int bits);
     static abstract I ShiftRight(I a, int bits);
     static abstract I ShiftRightLogical(I a, int bits);
@@ -55,6 +56,12 @@ internal unsafe interface ISimd<F, I>
     static abstract I DotPairs(I a, I b);
     /// <summary>In each 16-bit lane u₀s₀ + u₁s₁ of unsigned and signed bytes; the sum must fit.</summary>
     static abstract I DotBytes(I u, I s);
+    /// <summary>Is there an instruction for <see cref="DotQuads"/>? A constant to the compiler, and the same for the life of a process.</summary>
+    static abstract bool HasDotQuads { get; }
+    /// <summary>sum + u₀s₀ + u₁s₁ + u₂s₂ + u₃s₃ of each lane's four unsigned and signed bytes.</summary>
+    static abstract I DotQuads(I sum, I u, I s);
+    /// <summary>Asks for the line of memory at <paramref name="p"/>, which need not be ours.</summary>
+    static abstract void Prefetch(byte* p);
     /// <summary>The lower byte of each 16-bit lane, sign extended.</summary>
     static abstract I EvenBytes(I a);
     /// <summary>The upper byte of each 16-bit lane, sign extended.</summary>

@@ -20,6 +20,9 @@ internal sealed unsafe partial class KernelTable
     /// <summary>Are the format's products assembled? BF16's only where the instruction pays.</summary>
     public bool IsAssembled(NumberFormat format) => Tier == KernelTier.Assembled && (format != NumberFormat.BF16 || MachineProbe.HasFastBF16);
 
+    /// <summary>Do the integer tiles of this tier take all codes as unsigned bytes (<see cref="ISimd{F, I}.HasDotQuads"/>)?</summary>
+    public bool HasDotQuads { get; private set; }
+
     /// <summary>Dequantizes a piece of a panel: (arguments, panel, k0, count, result [count][32], scratch).</summary>
     public delegate*<PanelArguments*, int, int, int, float*, byte*, void> Floats(NumberFormat format)
         => (delegate*<PanelArguments*, int, int, int, float*, byte*, void>)_floats[(int)format];
@@ -90,6 +93,7 @@ internal sealed unsafe partial class KernelTable
         where F : struct
         where I : struct
     {
+        HasDotQuads = S.HasDotQuads;
         SwiGlu = &VectorKernels<S, F, I>.SwiGlu;
         Sigmoid = &VectorKernels<S, F, I>.Sigmoid;
         RmsNorm = &VectorKernels<S, F, I>.RmsNorm;

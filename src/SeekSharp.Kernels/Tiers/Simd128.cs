@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using F = System.Runtime.Intrinsics.Vector128<float>;
 using I = System.Runtime.Intrinsics.Vector128<int>;
 
@@ -36,6 +37,7 @@ internal readonly unsafe struct Simd128 : ISimd<F, I>
     [MethodImpl(Inline)] public static I Multiply(I a, I b) => a * b;
     [MethodImpl(Inline)] public static I And(I a, I b) => a & b;
     [MethodImpl(Inline)] public static I Or(I a, I b) => a | b;
+    [MethodImpl(Inline)] public static I Xor(I a, I b) => a ^ b;
     [MethodImpl(Inline)] public static I ShiftLeft(I a, int bits) => a << bits;
     [MethodImpl(Inline)] public static I ShiftRight(I a, int bits) => a >> bits;
     [MethodImpl(Inline)] public static I ShiftRightLogical(I a, int bits) => a >>> bits;
@@ -44,6 +46,15 @@ internal readonly unsafe struct Simd128 : ISimd<F, I>
     [MethodImpl(Inline)] public static I Add16(I a, I b) => (a.AsInt16() + b.AsInt16()).AsInt32();
     [MethodImpl(Inline)] public static I Multiply16(I a, I b) => (a.AsInt16() * b.AsInt16()).AsInt32();
     [MethodImpl(Inline)] public static I DotPairs(I a, I b) => ((a << 16) >> 16) * ((b << 16) >> 16) + (a >> 16) * (b >> 16);
+    public static bool HasDotQuads => false;
+    [MethodImpl(Inline)] public static I DotQuads(I sum, I u, I s) => throw new PlatformNotSupportedException();
+
+    [MethodImpl(Inline)]
+    public static void Prefetch(byte* p)
+    {
+        if (Sse.IsSupported) Sse.Prefetch0(p);
+    }
+
     [MethodImpl(Inline)] public static I EvenBytes(I a) => ((a.AsInt16() << 8) >> 8).AsInt32();
     [MethodImpl(Inline)] public static I OddBytes(I a) => (a.AsInt16() >> 8).AsInt32();
     [MethodImpl(Inline)] public static I Lookup(ulong lower, ulong upper, I a) => Vector128.Shuffle(Vector128.Create(lower, upper).AsByte(), a.AsByte()).AsInt32();

@@ -37,6 +37,7 @@ internal readonly unsafe struct Simd256 : ISimd<F, I>
     [MethodImpl(Inline)] public static I Multiply(I a, I b) => a * b;
     [MethodImpl(Inline)] public static I And(I a, I b) => a & b;
     [MethodImpl(Inline)] public static I Or(I a, I b) => a | b;
+    [MethodImpl(Inline)] public static I Xor(I a, I b) => a ^ b;
     [MethodImpl(Inline)] public static I ShiftLeft(I a, int bits) => a << bits;
     [MethodImpl(Inline)] public static I ShiftRight(I a, int bits) => a >> bits;
     [MethodImpl(Inline)] public static I ShiftRightLogical(I a, int bits) => a >>> bits;
@@ -46,6 +47,9 @@ internal readonly unsafe struct Simd256 : ISimd<F, I>
     [MethodImpl(Inline)] public static I Multiply16(I a, I b) => Avx2.MultiplyLow(a.AsInt16(), b.AsInt16()).AsInt32();
     [MethodImpl(Inline)] public static I DotPairs(I a, I b) => Avx2.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16());
     [MethodImpl(Inline)] public static I DotBytes(I u, I s) => Avx2.MultiplyAddAdjacent(u.AsByte(), s.AsSByte()).AsInt32();
+    public static bool HasDotQuads => AvxVnni.IsSupported;
+    [MethodImpl(Inline)] public static I DotQuads(I sum, I u, I s) => AvxVnni.MultiplyWideningAndAdd(sum, u.AsByte(), s.AsSByte());
+    [MethodImpl(Inline)] public static void Prefetch(byte* p) => Sse.Prefetch0(p);
     [MethodImpl(Inline)] public static I EvenBytes(I a) => ((a.AsInt16() << 8) >> 8).AsInt32();
     [MethodImpl(Inline)] public static I OddBytes(I a) => (a.AsInt16() >> 8).AsInt32();
     [MethodImpl(Inline)] public static I Lookup(ulong lower, ulong upper, I a) => Avx2.Shuffle(Vector256.Create(lower, upper, lower, upper).AsByte(), a.AsByte()).AsInt32();

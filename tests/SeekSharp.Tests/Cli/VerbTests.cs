@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using SeekSharp.Kernels;
 using SeekSharp.Tests.Chat;
 using Xunit;
 
@@ -152,5 +153,13 @@ public sealed class VerbTests
         Assert.NotEqual("", found.GetProperty("cpu").GetString());
         foreach (string figure in (string[])["cores", "threads", "memory_bytes", "bandwidth_one_thread_gbs", "bandwidth_gbs", "fp32_gflops", "int8_gops"])
             Assert.True(found.GetProperty(figure).GetDouble() > 0, figure);
+    }
+
+    [Fact]
+    public void Info_prints_the_tier_that_the_variable_names()
+    {
+        string tier = KernelTable.IsSupported(KernelTier.Avx2) ? "avx2" : "portable"; // never the one that is chosen anyway on a machine with AVX-512
+        SeekSharpProgram.Outcome info = SeekSharpProgram.RunWith(null, new() { [KernelTable.Variable] = tier }, "info", "--json");
+        Assert.Equal(tier, Json(info).GetProperty("tier").GetString());
     }
 }

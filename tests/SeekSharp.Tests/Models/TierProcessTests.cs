@@ -14,19 +14,30 @@ public sealed class TierProcessTests
 
     [Theory]
     [MemberData(nameof(Others))]
-    public async Task A_tier_keeps_the_contract_and_the_goldens(string tier)
+    public Task A_tier_keeps_the_contract_and_the_goldens(string tier) => RunAsync(tier, Classes, []);
+
+    // Where the processor has AVX-VNNI, products of the avx2 tier are its; these are those of the processors without.
+    [Fact]
+    public Task Products_have_their_twins_bits_without_the_instruction_for_four_products()
+    {
+        Assert.SkipUnless(KernelTable.IsSupported(KernelTier.Avx2), "the machine lacks AVX2");
+        return RunAsync("avx2", ["Kernels.MatrixProductTests"], new() { ["DOTNET_EnableAVXVNNI"] = "0" });
+    }
+
+    private static async Task RunAsync(string tier, string[] classes, Dictionary<string, string> environment)
     {
         Assert.SkipWhen(Environment.GetEnvironmentVariable(KernelTable.Variable) is not null, "runs in such a process already");
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) is "dotnet" or "testhost") start.FileName = "dotnet";
         if (start.FileName == "dotnet") start.ArgumentList.Add(typeof(TierProcessTests).Assembly.Location);
         start.ArgumentList.Add("-noLogo");
-        foreach (string name in Classes)
+        foreach (string test in classes)
         {
             start.ArgumentList.Add("-class");
-            start.ArgumentList.Add("SeekSharp.Tests." + name);
+            start.ArgumentList.Add("SeekSharp.Tests." + test);
         }
         start.Environment[KernelTable.Variable] = tier;
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);

@@ -12,16 +12,19 @@ internal static unsafe class IntegerPanel<S, F, I, T>
     where I : struct
     where T : struct, IIntegerFormat<F, I>
 {
-    private const int ChunkBlocks = 8;
+    public const int ChunkBlocks = 8;
 
     // From this many rows on, expanding pays.
     private const int ManyRows = 8;
+
+    // As 16-bit numbers, in the form of activations for them.
+    private static bool Widened { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => T.Signed && !S.HasDotQuads; }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(PanelArguments* a, int panel, int first, int count, byte* scratch)
     {
         int blocks = a->Cols / PackedLayout.BlockInputs;
-        int activationBytes = T.Signed ? ActivationForms.SignedBytes : ActivationForms.UnsignedBytes;
+        int activationBytes = Widened ? ActivationForms.SignedBytes : ActivationForms.UnsignedBytes;
         var sums = (float*)scratch;
         byte* expanded = scratch + count * 32 * sizeof(float), lookedUp = expanded + ChunkBlocks * TileSource<S, F, I, T>.ExpandedBytes;
         new Span<float>(sums, count * 32).Clear();
@@ -57,7 +60,7 @@ internal static unsafe class IntegerPanel<S, F, I, T>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void One<Src>(PanelArguments* a, byte* chunk, int blocks, int row, long offset, float* sums) where Src : struct, ITileSource<F, I>
     {
-        if (T.Signed) IntegerTile<S, F, I, T, Src>.OneSigned(chunk, blocks, a->Row(row) + offset, sums);
+        if (Widened) IntegerTile<S, F, I, T, Src>.OneSigned(chunk, blocks, a->Row(row) + offset, sums);
         else IntegerTile<S, F, I, T, Src>.OneUnsigned(chunk, blocks, a->Row(row) + offset, sums);
     }
 
@@ -65,7 +68,7 @@ internal static unsafe class IntegerPanel<S, F, I, T>
     private static void Four<Src>(PanelArguments* a, byte* chunk, int blocks, int row, long offset, float* sums) where Src : struct, ITileSource<F, I>
     {
         byte* x0 = a->Row(row) + offset, x1 = a->Row(row + 1) + offset, x2 = a->Row(row + 2) + offset, x3 = a->Row(row + 3) + offset;
-        if (T.Signed) IntegerTile<S, F, I, T, Src>.FourSigned(chunk, blocks, x0, x1, x2, x3, sums);
+        if (Widened) IntegerTile<S, F, I, T, Src>.FourSigned(chunk, blocks, x0, x1, x2, x3, sums);
         else IntegerTile<S, F, I, T, Src>.FourUnsigned(chunk, blocks, x0, x1, x2, x3, sums);
     }
 

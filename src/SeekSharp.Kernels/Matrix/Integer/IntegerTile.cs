@@ -15,7 +15,25 @@ internal static unsafe class IntegerTile<S, F, I, T, Src>
     where T : struct, IIntegerFormat<F, I>
     where Src : struct, ITileSource<F, I>
 {
-    /// <summary>Unsigned codes, 1 row of activations; sums are added to acc [1][32].</summary>
+    // Codes of signed formats come raised by 128 where four products are added in one instruction: then every format is unsigned.
+    private static int Zero { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => T.Signed ? 128 : T.Zero; }
+
+    // What the integers of a run start from: −zero · Σ x, as 32-bit sums or as 16-bit ones of pairs.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static I Start(byte* record, int run)
+    {
+        if (Zero == 0) return S.Set(0);
+        I pairs = S.Set(*(int*)(record + (T.Runs == 1 ? ActivationForms.PairsOfBlock : ActivationForms.PairsOfHalf + 4 * run))), factor = S.Set((-Zero & 0xFFFF) * 0x10001);
+        return S.HasDotQuads ? S.DotPairs(pairs, factor) : S.Multiply16(pairs, factor);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static I Dot(I sum, I codes, I x) => S.HasDotQuads ? S.DotQuads(sum, codes, x) : S.Add16(sum, S.DotBytes(codes, x));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static I Total(I sum) => S.HasDotQuads ? sum : S.DotPairs(sum, S.Set(0x10001));
+
+    /// <summary>Unsigned codes (all formats where <see cref="ISimd{F, I}.HasDotQuads"/>), 1 row of activations; sums are added to acc [1][32].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void OneUnsigned(byte* chunk, int blocks, byte* x0, float* acc)
     {
@@ -27,22 +45,22 @@ internal static unsafe class IntegerTile<S, F, I, T, Src>
             for (int block = 0; block < blocks; block++)
             {
                 Src.Locate(chunk, block, out byte* record, out byte* codes, out int part);
+                Src.Prefetch(chunk, block, pair);
                 byte* r0 = x0 + (long)block * ActivationForms.UnsignedBytes;
                 I t0 = S.Set(0), u0 = S.Set(0);
                 for (int run = 0; run < T.Runs; run++)
                 {
-                    int meta = T.Runs == 1 ? ActivationForms.PairsOfBlock : ActivationForms.PairsOfHalf + 4 * run;
-                    I s0 = T.Zero == 0 ? S.Set(0) : S.Multiply16(S.Set(*(int*)(r0 + meta)), S.Set((-T.Zero & 0xFFFF) * 0x10001)), v0 = s0;
+                    I s0 = Start(r0, run), v0 = s0;
                     for (int i = 0; i < 8 / T.Runs; i++)
                     {
                         int quad = run * 4 + i;
                         Src.Codes(codes, quad, pair, out I low, out I high);
                         I q0 = S.Set(*(int*)(r0 + 4 * quad));
-                        s0 = S.Add16(s0, S.DotBytes(low, q0));
-                        v0 = S.Add16(v0, S.DotBytes(high, q0));
+                        s0 = Dot(s0, low, q0);
+                        v0 = Dot(v0, high, q0);
                     }
-                    t0 = run == 0 || T.Halves ? S.DotPairs(s0, S.Set(0x10001)) : S.Add(t0, S.DotPairs(s0, S.Set(0x10001)));
-                    u0 = run == 0 || T.Halves ? S.DotPairs(v0, S.Set(0x10001)) : S.Add(u0, S.DotPairs(v0, S.Set(0x10001)));
+                    t0 = run == 0 || T.Halves ? Total(s0) : S.Add(t0, Total(s0));
+                    u0 = run == 0 || T.Halves ? Total(v0) : S.Add(u0, Total(v0));
                     if (!T.Halves && run < T.Runs - 1) continue;
                     F d = Src.Scale(record, part + run, row), e = Src.Scale(record, part + run, row + 16);
                     F f0 = S.Set(*(float*)(r0 + ActivationForms.Scale));
@@ -83,6 +101,7 @@ internal static unsafe class IntegerTile<S, F, I, T, Src>
             for (int block = 0; block < blocks; block++)
             {
                 Src.Locate(chunk, block, out byte* record, out byte* codes, out int part);
+                Src.Prefetch(chunk, block, pair);
                 byte* r0 = x0 + (long)block * ActivationForms.SignedBytes;
                 I t0 = S.Set(0), u0 = S.Set(0);
                 for (int run = 0; run < T.Runs; run++)
@@ -112,7 +131,7 @@ internal static unsafe class IntegerTile<S, F, I, T, Src>
         }
     }
 
-    /// <summary>Unsigned codes, 4 rows of activations; sums are added to acc [4][32].</summary>
+    /// <summary>As <see cref="OneUnsigned"/>, 4 rows of activations; sums are added to acc [4][32].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FourUnsigned(byte* chunk, int blocks, byte* x0, byte* x1, byte* x2, byte* x3, float* acc)
     {
@@ -137,36 +156,35 @@ internal static unsafe class IntegerTile<S, F, I, T, Src>
                 I t3 = S.Set(0), u3 = S.Set(0);
                 for (int run = 0; run < T.Runs; run++)
                 {
-                    int meta = T.Runs == 1 ? ActivationForms.PairsOfBlock : ActivationForms.PairsOfHalf + 4 * run;
-                    I s0 = T.Zero == 0 ? S.Set(0) : S.Multiply16(S.Set(*(int*)(r0 + meta)), S.Set((-T.Zero & 0xFFFF) * 0x10001)), v0 = s0;
-                    I s1 = T.Zero == 0 ? S.Set(0) : S.Multiply16(S.Set(*(int*)(r1 + meta)), S.Set((-T.Zero & 0xFFFF) * 0x10001)), v1 = s1;
-                    I s2 = T.Zero == 0 ? S.Set(0) : S.Multiply16(S.Set(*(int*)(r2 + meta)), S.Set((-T.Zero & 0xFFFF) * 0x10001)), v2 = s2;
-                    I s3 = T.Zero == 0 ? S.Set(0) : S.Multiply16(S.Set(*(int*)(r3 + meta)), S.Set((-T.Zero & 0xFFFF) * 0x10001)), v3 = s3;
+                    I s0 = Start(r0, run), v0 = s0;
+                    I s1 = Start(r1, run), v1 = s1;
+                    I s2 = Start(r2, run), v2 = s2;
+                    I s3 = Start(r3, run), v3 = s3;
                     for (int i = 0; i < 8 / T.Runs; i++)
                     {
                         int quad = run * 4 + i;
                         Src.Codes(codes, quad, pair, out I low, out I high);
                         I q0 = S.Set(*(int*)(r0 + 4 * quad));
-                        s0 = S.Add16(s0, S.DotBytes(low, q0));
-                        v0 = S.Add16(v0, S.DotBytes(high, q0));
+                        s0 = Dot(s0, low, q0);
+                        v0 = Dot(v0, high, q0);
                         I q1 = S.Set(*(int*)(r1 + 4 * quad));
-                        s1 = S.Add16(s1, S.DotBytes(low, q1));
-                        v1 = S.Add16(v1, S.DotBytes(high, q1));
+                        s1 = Dot(s1, low, q1);
+                        v1 = Dot(v1, high, q1);
                         I q2 = S.Set(*(int*)(r2 + 4 * quad));
-                        s2 = S.Add16(s2, S.DotBytes(low, q2));
-                        v2 = S.Add16(v2, S.DotBytes(high, q2));
+                        s2 = Dot(s2, low, q2);
+                        v2 = Dot(v2, high, q2);
                         I q3 = S.Set(*(int*)(r3 + 4 * quad));
-                        s3 = S.Add16(s3, S.DotBytes(low, q3));
-                        v3 = S.Add16(v3, S.DotBytes(high, q3));
+                        s3 = Dot(s3, low, q3);
+                        v3 = Dot(v3, high, q3);
                     }
-                    t0 = run == 0 || T.Halves ? S.DotPairs(s0, S.Set(0x10001)) : S.Add(t0, S.DotPairs(s0, S.Set(0x10001)));
-                    u0 = run == 0 || T.Halves ? S.DotPairs(v0, S.Set(0x10001)) : S.Add(u0, S.DotPairs(v0, S.Set(0x10001)));
-                    t1 = run == 0 || T.Halves ? S.DotPairs(s1, S.Set(0x10001)) : S.Add(t1, S.DotPairs(s1, S.Set(0x10001)));
-                    u1 = run == 0 || T.Halves ? S.DotPairs(v1, S.Set(0x10001)) : S.Add(u1, S.DotPairs(v1, S.Set(0x10001)));
-                    t2 = run == 0 || T.Halves ? S.DotPairs(s2, S.Set(0x10001)) : S.Add(t2, S.DotPairs(s2, S.Set(0x10001)));
-                    u2 = run == 0 || T.Halves ? S.DotPairs(v2, S.Set(0x10001)) : S.Add(u2, S.DotPairs(v2, S.Set(0x10001)));
-                    t3 = run == 0 || T.Halves ? S.DotPairs(s3, S.Set(0x10001)) : S.Add(t3, S.DotPairs(s3, S.Set(0x10001)));
-                    u3 = run == 0 || T.Halves ? S.DotPairs(v3, S.Set(0x10001)) : S.Add(u3, S.DotPairs(v3, S.Set(0x10001)));
+                    t0 = run == 0 || T.Halves ? Total(s0) : S.Add(t0, Total(s0));
+                    u0 = run == 0 || T.Halves ? Total(v0) : S.Add(u0, Total(v0));
+                    t1 = run == 0 || T.Halves ? Total(s1) : S.Add(t1, Total(s1));
+                    u1 = run == 0 || T.Halves ? Total(v1) : S.Add(u1, Total(v1));
+                    t2 = run == 0 || T.Halves ? Total(s2) : S.Add(t2, Total(s2));
+                    u2 = run == 0 || T.Halves ? Total(v2) : S.Add(u2, Total(v2));
+                    t3 = run == 0 || T.Halves ? Total(s3) : S.Add(t3, Total(s3));
+                    u3 = run == 0 || T.Halves ? Total(v3) : S.Add(u3, Total(v3));
                     if (!T.Halves && run < T.Runs - 1) continue;
                     F d = Src.Scale(record, part + run, row), e = Src.Scale(record, part + run, row + 16);
                     F f0 = S.Set(*(float*)(r0 + ActivationForms.Scale));

@@ -9,6 +9,9 @@ internal unsafe interface ITileSource<F, I>
 {
     /// <summary>Of block <paramref name="block"/> of a chunk: the record with its scales, its codes, and its first part.</summary>
     static abstract void Locate(byte* chunk, int block, out byte* record, out byte* codes, out int part);
+    /// <summary>Asks for what comes a chunk later.</summary>
+    static abstract void Prefetch(byte* chunk, int block, int pair);
+    /// <summary>Unsigned codes; signed ones raised by 128.</summary>
     static abstract void Codes(byte* codes, int quad, int pair, out I low, out I high);
     /// <summary>As 16-bit numbers: bytes 0 and 2 of each quad, bytes 1 and 3.</summary>
     static abstract void SignedCodes(byte* codes, int quad, int pair, out I lowEven, out I lowOdd, out I highEven, out I highOdd);
@@ -30,7 +33,10 @@ internal static unsafe class TileSource<S, F, I, T>
     private const int MinOffset = 256, CodeOffset = MinOffset + 256;
 
     /// <summary>Bytes of a block expanded.</summary>
-    public static int ExpandedBytes => CodeOffset + (T.Signed ? 2048 : 1024);
+    public static int ExpandedBytes { [MethodImpl(Inline)] get => CodeOffset + (Widened ? 2048 : 1024); }
+
+    // Signed codes as 16-bit numbers.
+    private static bool Widened { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => T.Signed && !S.HasDotQuads; }
 
     internal readonly struct Packed : ITileSource<F, I>
     {
@@ -51,8 +57,24 @@ internal static unsafe class TileSource<S, F, I, T>
             }
         }
 
+        // The tile passes over a chunk once for each pair of vectors: each pass asks for its share of the same block of the next chunk.
         [MethodImpl(Inline)]
-        public static void Codes(byte* codes, int quad, int pair, out I low, out I high) => T.Codes(codes, quad, pair, out low, out high);
+        public static void Prefetch(byte* chunk, int block, int pair)
+        {
+            if (PackedLayout.IsCodebook(T.Format)) return; // its chunk lies in cache
+            int bytes = T.Header / T.Blocks + T.CodeBytes, share = bytes * S.Count / 16;
+            byte* p = chunk + (IntegerPanel<S, F, I, T>.ChunkBlocks + block) * bytes + pair * share;
+            for (int at = 0; at < share; at += 64) S.Prefetch(p + at);
+        }
+
+        [MethodImpl(Inline)]
+        public static void Codes(byte* codes, int quad, int pair, out I low, out I high)
+        {
+            T.Codes(codes, quad, pair, out low, out high);
+            if (!T.Signed) return;
+            low = S.Xor(low, S.Set(unchecked((int)0x80808080)));
+            high = S.Xor(high, S.Set(unchecked((int)0x80808080)));
+        }
 
         [MethodImpl(Inline)]
         public static void SignedCodes(byte* codes, int quad, int pair, out I lowEven, out I lowOdd, out I highEven, out I highOdd)
@@ -83,6 +105,11 @@ internal static unsafe class TileSource<S, F, I, T>
             record = chunk + block * ExpandedBytes;
             codes = record + CodeOffset;
             part = 0;
+        }
+
+        [MethodImpl(Inline)]
+        public static void Prefetch(byte* chunk, int block, int pair)
+        {
         }
 
         [MethodImpl(Inline)]
@@ -129,7 +156,7 @@ internal static unsafe class TileSource<S, F, I, T>
             for (int pair = 0; pair < 16 / S.Count; pair++)
                 for (int quad = 0; quad < 8; quad++)
                 {
-                    if (T.Signed)
+                    if (Widened)
                     {
                         Packed.SignedCodes(codes, quad, pair, out I lowEven, out I lowOdd, out I highEven, out I highOdd);
                         int* p = (int*)(expanded + 256 * quad) + pair * S.Count;
