@@ -105,7 +105,7 @@ public sealed class ModelFolder : IDisposable
     internal static ModelWeights LoadWeights(Checkpoint checkpoint, ModelConfig config, string place)
     {
         SupportedModels.RequireRunnable(config, place);
-        return checkpoint is GgufCheckpoint ? GgufWeights.Load(checkpoint, config, place) : HuggingFaceWeights.Load(checkpoint, config, place);
+        return checkpoint is GgufCheckpoint or UpdatedCheckpoint { IsGguf: true } ? GgufWeights.Load(checkpoint, config, place) : HuggingFaceWeights.Load(checkpoint, config, place);
     }
 
     /// <summary>Closes the mapped files, at once or when the last model that reads from them is disposed.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SeekSharp.Checkpoints;
 using SeekSharp.Kernels;
 using SeekSharp.Models;
 
@@ -38,6 +39,7 @@ internal sealed class LlmEngine : IDisposable
     private readonly SpeculativeDecoder _speculation;
     private readonly EngineMetrics _metrics;
     private readonly Lock _steps = new();
+    private string _weights = "0";             // names the weights on disk: "0" for the file's own
     private BatchPart[] _parts = new BatchPart[64];
     private int[] _ids = new int[512];         // [T] of the step
     private int[] _chosen = new int[64];       // [parts]
@@ -64,7 +66,7 @@ internal sealed class LlmEngine : IDisposable
         if (Options.Disk is not null)
         {
             string version = typeof(LlmEngine).Assembly.ManifestModule.ModuleVersionId.ToString(); // another build may compute other bits
-            _memory.Prefixes.DiskRoot = space => BlockKey.Root(Options.ModelIdentity, space.Adapter, $"{WeightVersion}", $"{Pool.Layout.Format}", model.Options.Exact ? "exact" : "default",
+            _memory.Prefixes.DiskRoot = space => BlockKey.Root(Options.ModelIdentity, space.Adapter, _weights, $"{Pool.Layout.Format}", model.Options.Exact ? "exact" : "default",
                 mtp ? "mtp" : "", KernelTable.Current.Name, version, space.Tenant);
             _memory.Prefixes.Disk = Options.Disk;
         }
@@ -140,17 +142,23 @@ internal sealed class LlmEngine : IDisposable
     }
 
     /// <summary>
-    /// The model's weights have changed, between two steps: everything that was computed with the old ones is dropped. Sequences that run keep their tokens and are read again.
+    /// New weights for the model, between two steps: everything that was computed with the old ones is dropped. Sequences that run keep their tokens and are read again. Any thread may call.
     /// </summary>
-    /// <param name="change">Changes the weights; nothing runs meanwhile.</param>
-    public void ChangeWeights(Action change)
+    /// <param name="update">From <see cref="LanguageModel.BeginUpdate"/>; empty afterwards.</param>
+    /// <exception cref="CheckpointException">It does not fit; nothing has changed.</exception>
+    public void Publish(WeightUpdate update) => ChangeWeights(() => _model.Publish(update));
+
+    /// <summary>As <see cref="Publish"/>, for who changes the weights in another way.</summary>
+    /// <param name="change">Changes the weights; nothing runs meanwhile. Where it throws, nothing is dropped.</param>
+    internal void ChangeWeights(Action change)
     {
         lock (_steps)
         {
+            change();
             _scheduler.PreemptAll();
             _memory.Prefixes.Clear();
-            change();
             WeightVersion++;
+            _weights = Guid.NewGuid().ToString("N"); // another process may publish, too: its first weights are not ours
             _memory.Prefixes.Invalidate();
         }
     }

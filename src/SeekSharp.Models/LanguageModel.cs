@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using SeekSharp.Checkpoints;
 using SeekSharp.Kernels;
 
@@ -10,21 +11,21 @@ namespace SeekSharp.Models;
 /// from several threads are served one after the other. T tokens, H hidden, V vocabulary.
 /// </para>
 /// </summary>
-public sealed unsafe class LanguageModel : IDisposable
+public sealed unsafe partial class LanguageModel : IDisposable
 {
     private readonly ModelFolder? _folder; // embeddings are read from its mapped file
     private readonly WeightPacker _packer;
     private readonly PackedExpertsFile? _packedExperts;
     private readonly WorkerPool _pool;
     private readonly Workspace _w;
-    private readonly MatrixSource _embedding;       // [V, H]
+    private MatrixSource _embedding;       // [V, H]
     private readonly SourcePages _pages;
     private int _embeddingRows;                     // read since its pages were given back
-    private readonly DecoderLayer[] _layers;
-    private readonly WeightVector _finalNorm;       // [H]
-    private readonly OutputHead _output;            // [V, H]
-    private readonly MultiTokenPrediction? _mtp;
-    private readonly RotaryEmbedding _rotary;
+    private DecoderLayer[] _layers;
+    private WeightVector _finalNorm;       // [H]
+    private OutputHead _output;            // [V, H]
+    private MultiTokenPrediction? _mtp;
+    private RotaryEmbedding _rotary;
     private readonly RopeLayout _ropeLayout;
     private readonly KvLayout _kvLayout;
     private readonly KvLayout? _mtpLayout; // a layer more: the module's own
@@ -64,18 +65,8 @@ public sealed unsafe class LanguageModel : IDisposable
         _packer = new WeightPacker(kernels, _pool, options.Exact, ModelMatrices.FileBytes(weights, mtp, experts: experts is null), progress, _pages) { Experts = experts };
         try
         {
-            if (weights.Layers.Length != config.NumHiddenLayers)
-                throw new CheckpointException($"expected {config.NumHiddenLayers} layers, found {weights.Layers.Length}");
-            _rotary = new RotaryEmbedding(config.Rope, weights.RopeFactors);
             _ropeLayout = weights.RopeLayout;
-            _embedding = weights.Embedding;
-            WeightPacker.Require(_embedding, config.VocabSize, _hidden);
-            _finalNorm = WeightPacker.Vector(weights.FinalNorm, _hidden, "final norm");
-            _output = new OutputHead(weights.Output, config.VocabSize, _hidden, _packer, _w);
-            _layers = new DecoderLayer[weights.Layers.Length];
-            for (int i = 0; i < _layers.Length; i++)
-                _layers[i] = new DecoderLayer(weights.Layers[i], config, weights.RopeLayout, i, _packer, _w);
-            if (mtp) _mtp = new MultiTokenPrediction(weights.MultiTokenPrediction[0], weights, config, _layers.Length, _packer, _w);
+            Build(weights, mtp);
         }
         catch
         {
@@ -89,6 +80,24 @@ public sealed unsafe class LanguageModel : IDisposable
         _mtpHidden = _w.Floats("mtp hidden");
         _wanted = _w.Ints("wanted rows");
         _final = _output.Rows;
+    }
+
+    // Everything that hangs on the weights: at load, and again when new ones are published.
+    [MemberNotNull(nameof(_embedding), nameof(_layers), nameof(_finalNorm), nameof(_output), nameof(_rotary))]
+    private void Build(ModelWeights weights, bool mtp)
+    {
+        ModelConfig config = Config;
+        if (weights.Layers.Length != config.NumHiddenLayers)
+            throw new CheckpointException($"expected {config.NumHiddenLayers} layers, found {weights.Layers.Length}");
+        _rotary = new RotaryEmbedding(config.Rope, weights.RopeFactors);
+        _embedding = weights.Embedding;
+        WeightPacker.Require(_embedding, config.VocabSize, _hidden);
+        _finalNorm = WeightPacker.Vector(weights.FinalNorm, _hidden, "final norm");
+        _output = new OutputHead(weights.Output, config.VocabSize, _hidden, _packer, _w);
+        _layers = new DecoderLayer[weights.Layers.Length];
+        for (int i = 0; i < _layers.Length; i++)
+            _layers[i] = new DecoderLayer(weights.Layers[i], config, weights.RopeLayout, i, _packer, _w);
+        _mtp = mtp ? new MultiTokenPrediction(weights.MultiTokenPrediction[0], weights, config, _layers.Length, _packer, _w) : null;
     }
 
     /// <summary>
@@ -237,7 +246,7 @@ public sealed unsafe class LanguageModel : IDisposable
         if (caches.IsEmpty) return;
         lock (_calls)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ThrowIfUnusable();
             float* hidden = _mtpHidden.Get((long)caches.Length * _hidden); // [N, H]
             if (_parts.Length < caches.Length) Array.Resize(ref _parts, caches.Length);
             for (int i = 0; i < caches.Length; i++)
@@ -272,6 +281,7 @@ public sealed unsafe class LanguageModel : IDisposable
         _packedExperts?.Dispose();
         _w.Dispose();
         _places.Dispose();
+        foreach (WeightUpdate.NewTensor tensor in _published.Values) tensor.Memory?.Dispose();
         _folder?.Release();
     }
 
@@ -280,7 +290,7 @@ public sealed unsafe class LanguageModel : IDisposable
     {
         lock (_calls)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ThrowIfUnusable();
             Check(parts, ids);
             CheckMtp(parts, ids, mtpLogits, VocabularySize);
             foreach (BatchPart part in parts) part.Cache.Reserve(part.Cache.Length + part.Tokens);

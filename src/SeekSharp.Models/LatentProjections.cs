@@ -28,6 +28,11 @@ internal sealed unsafe class LatentProjections
         }
         MatrixSource source = weights.KvB ?? throw new CheckpointException("kv_b_proj: missing");
         WeightPacker.Require(source, (long)n * (d + v), l);
+        if (packer.Keeps(source))
+        {
+            for (int h = 0; h < n; h++) (K[h], V[h]) = (packer.Keep(), packer.Keep());
+            return;
+        }
         Split(source, n, d, v, l, packer);
         packer.Forget(source);
         packer.Advance(source.ByteLength);

@@ -19,7 +19,7 @@ internal sealed unsafe class MultiTokenPrediction
     private readonly Linear _projection;                                   // [H, 2H]
     private readonly DecoderLayer _layer;
     private readonly OutputHead _output;                                   // [V, H]
-    private readonly MatrixSource _embedding;                              // [V, H]
+    private MatrixSource _embedding;                                       // [V, H]
     private readonly int _hidden;
     private readonly float _epsilon;
     private readonly ActivationBuffer _joined;                             // [T, 2H]
@@ -39,6 +39,12 @@ internal sealed unsafe class MultiTokenPrediction
         _layer = new DecoderLayer(weights.Layer, config, main.RopeLayout, layer, packer, workspace);
         _joined = workspace.Activations("mtp input", 2 * _hidden);
         _x = workspace.Floats("mtp residual");
+    }
+
+    /// <summary>The embedding's values lie somewhere else now.</summary>
+    public void MoveEmbedding(nint from, nint to)
+    {
+        if (_embedding.Address == from) _embedding = _embedding with { Address = to };
     }
 
     /// <summary>Logits [T, V] for the step's tokens; appends them to the module's own layer of the sequence's cache.</summary>

@@ -38,6 +38,9 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Bytes in memory.</summary>
     public long Bytes { get; }
 
+    /// <summary>The first byte; for who owns the memory and packs something else into it.</summary>
+    internal byte* Memory => _memory;
+
     /// <summary>The format in memory: the file's, but F32 where an F16 or FP8 matrix holds ∞ or NaN.</summary>
     internal NumberFormat Stored { get; }
 
@@ -87,15 +90,15 @@ internal sealed unsafe class PackedMatrix : IDisposable
     }
 
     /// <summary>
-    /// As the other, on the calling thread alone and into memory that the caller owns and keeps, aligned to 64 bytes, <see cref="PackedBytes"/> of it. Only a matrix that must become F32
+    /// As the other, on the calling thread alone (or on a pool's) and into memory that the caller owns and keeps, aligned to 64 bytes, <see cref="PackedBytes"/> of it. Only a matrix that must become F32
     /// brings memory of its own; disposing frees that.
     /// </summary>
     /// <exception cref="KernelException">A format without products, or sizes that do not fit.</exception>
-    public static PackedMatrix PackInto(byte* memory, NumberFormat format, long rows, long cols, nint source, float[]? fp8Scales, KernelTable kernels)
+    public static PackedMatrix PackInto(byte* memory, NumberFormat format, long rows, long cols, nint source, float[]? fp8Scales, KernelTable kernels, WorkerPool? pool = null)
     {
         Check(format, rows, cols, fp8Scales);
-        return TryPack(format, format, rows, cols, source, fp8Scales, kernels, null, null, null, out bool regular, memory) is { } matrix && regular ? matrix
-            : TryPack(format, NumberFormat.F32, rows, cols, source, fp8Scales, kernels, null, null, null, out _)!;
+        return TryPack(format, format, rows, cols, source, fp8Scales, kernels, pool, null, null, out bool regular, memory) is { } matrix && regular ? matrix
+            : TryPack(format, NumberFormat.F32, rows, cols, source, fp8Scales, kernels, pool, null, null, out _)!;
     }
 
     /// <summary>A matrix that was packed before, in the file's format, and lies in memory that the caller owns and keeps.</summary>
