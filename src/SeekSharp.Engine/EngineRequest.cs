@@ -108,7 +108,11 @@ internal sealed class EngineRequest : SequenceObserver
         if (id >= 0)
         {
             _onToken?.Invoke(id);
-            if (Interlocked.Increment(ref _unread) >= _most) Sequence.IsPaused = true;
+            if (Interlocked.Increment(ref _unread) >= _most)
+            {
+                Sequence.IsPaused = true;
+                Interlocked.MemoryBarrier(); // else the reader may not see it yet, and the line below not yet what he has read: then nobody would take it back
+            }
             if (Volatile.Read(ref _unread) <= _most / 2) Sequence.IsPaused = false; // the reader was quicker than the line above
             _tokens.Writer.TryWrite(new(id, Sequence.Generated.Length - 1));
         }

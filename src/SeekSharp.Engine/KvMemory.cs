@@ -34,11 +34,6 @@ internal sealed class KvMemory(BlockPool pool, Func<LoraAdapter?, KvCache> creat
         sequence.Cache = createCache(sequence.Adapter);
         (sequence.Computed, sequence.Node, sequence.Published) = (0, Prefixes.HoldRoot(sequence.Space), 0);
         Extend(sequence, hurry);
-        if (sequence.Cache is { FollowsMtp: true, Length: > 0 })
-        {
-            sequence.Cache.StepBack(); // the module needs the last token's hidden state
-            sequence.Computed = sequence.Cache.Length;
-        }
     }
 
     /// <summary>
@@ -69,8 +64,9 @@ internal sealed class KvMemory(BlockPool pool, Func<LoraAdapter?, KvCache> creat
             sequence.Node = block;
             sequence.Published++;
         }
-        sequence.Computed = cache.Length;
         if (sequence.Preemptions == 0) sequence.CachedTokens += cache.Length - before; // what it computed itself is no hit
+        if (complete && cache is { FollowsMtp: true, Length: > 0 }) cache.StepBack(); // the module needs the last token's hidden state
+        sequence.Computed = cache.Length;
         return complete;
     }
 

@@ -57,7 +57,7 @@ internal sealed class LlmEngine : IDisposable
         _model = model;
         Options = options ?? new EngineOptions();
         bool mtp = Options.Speculation.MultiTokenPrediction && model.HasMultiTokenPrediction;
-        long blockBytes = Math.Max(1, model.KvBlockBytes(mtp)), free = Math.Min(AvailableMemory(), model.CacheBytes ?? long.MaxValue);
+        long blockBytes = Math.Max(1, model.KvBlockBytes(mtp)), free = Math.Min(MachineMemory.Available(), model.CacheBytes ?? long.MaxValue);
         ContextLength = LongestContext(model, blockBytes / KvCache.BlockTokens, free);
         Vocabulary = Math.Min(model.VocabularySize, vocabulary ?? int.MaxValue);
         long blocks = Math.Max((Options.KvBytes ?? free / 4) / blockBytes, KvCache.Blocks(ContextLength) + 1);
@@ -340,26 +340,6 @@ internal sealed class LlmEngine : IDisposable
             return asked <= most ? asked : throw new EngineException($"a context of {asked} tokens was asked for; the model has 1 to {most}");
         long fits = free / 5 * 4 / Math.Max(1, bytesPerToken);
         return (int)Math.Min(most, Math.Max(512, fits));
-    }
-
-    /// <summary>Free memory in bytes: what Linux says is available, elsewhere what the runtime may use less what it uses.</summary>
-    private static long AvailableMemory()
-    {
-        GCMemoryInfo info = GC.GetGCMemoryInfo();
-        long available = info.TotalAvailableMemoryBytes - Environment.WorkingSet;
-        if (OperatingSystem.IsLinux())
-        {
-            try
-            {
-                foreach (string line in File.ReadLines("/proc/meminfo"))
-                {
-                    if (line.StartsWith("MemAvailable:", StringComparison.Ordinal) && long.TryParse(line.AsSpan(13).TrimEnd("kB ").Trim(), out long kib))
-                        available = Math.Min(available, kib * 1024);
-                }
-            }
-            catch (IOException) { } // a container may hide it: the runtime's figure stands
-        }
-        return Math.Max(0, available);
     }
 
     /// <summary>Gives the memory back. Nothing may be running.</summary>

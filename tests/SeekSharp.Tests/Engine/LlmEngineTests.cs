@@ -66,6 +66,25 @@ public sealed class LlmEngineTests
         Assert.Equal(0, stranger.CachedTokens);
     }
 
+    /// <summary>What one sequence computes another may take over before it has begun to read: then, too, the prediction module needs the last token's hidden state.</summary>
+    [Fact]
+    public void With_a_prediction_module_blocks_can_be_taken_over_late()
+    {
+        using ModelFolder folder = ModelFolder.Open(Repository.Shared("goldens/models/deepseek_v3_mtp"));
+        using LanguageModel model = LanguageModel.Load(folder, new ModelOptions { Threads = 2 });
+        Assert.True(model.HasMultiTokenPrediction);
+        using var engine = new LlmEngine(model, options: new EngineOptions { Scheduler = new SchedulerOptions { MaxTokens = 64 } });
+        int[] prompt = [.. Enumerable.Range(0, 200).Select(i => i * 37 % 320)];
+        Sequence[] both = [new(prompt, Sampled), new(prompt, Sampled)];
+        foreach (Sequence s in both) engine.Add(s); // a step has room for one: the other waits with an empty cache
+        while (!both.All(s => s.IsFinished)) Assert.True(engine.Step());
+        Assert.All(both, s => Assert.Null(s.Error));
+        Assert.Equal((0, 128), (both[0].CachedTokens, both[1].CachedTokens));
+        Assert.Equal(both[0].Generated, both[1].Generated);
+        engine.Clear();
+        Assert.Equal(0, engine.Pool.Used);
+    }
+
     [Fact]
     public void Draws_belong_to_positions_so_a_text_can_be_taken_up_anywhere()
     {
