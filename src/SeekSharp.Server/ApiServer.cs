@@ -45,6 +45,7 @@ internal sealed class ApiServer : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxBody;
+            kestrel.Limits.MinResponseDataRate = new MinDataRate(options.SlowestReader, options.Patience);
             kestrel.Limits.MaxConcurrentConnections = 4096;
             kestrel.Listen(options.Address!, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
         });

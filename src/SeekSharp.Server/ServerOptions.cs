@@ -15,6 +15,10 @@ internal sealed record ServerOptions
     public long MaxBody { get; init; } = 16 << 20;
     /// <summary>A stream that has nothing to say for so long says so.</summary>
     public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(10);
+    /// <summary>A client that reads more slowly, bytes a second, is dropped; but not before <see cref="Patience"/>.</summary>
+    public double SlowestReader { get; init; } = 240;
+    /// <summary>Time that a client may read nothing in any case; above a second.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
     /// <summary>Told what went wrong inside; null for nobody.</summary>
     public Action<string>? Log { get; init; }
 

@@ -1,16 +1,18 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using SeekSharp.Checkpoints;
 using SeekSharp.Tokenization;
 
 namespace SeekSharp.Cli.Verbs;
 
 /// <summary><c>seeksharp grammar</c>: compiles grammars, tries texts against them token by token, and measures the masks.</summary>
-internal static class GrammarVerb
+internal static partial class GrammarVerb
 {
     // Schemas and their instances nest deeper than .NET's 64.
     private static readonly JsonDocumentOptions Json = new() { MaxDepth = 512 };
@@ -95,7 +97,7 @@ internal static class GrammarVerb
             result["mask_us_p99"] = Quantile(times, 0.99);
             result["accepted"] = accepted;
         }
-        catch (Exception e) when (e is GrammarException or InvalidOperationException) // the second: half a surrogate pair in the line
+        catch (Exception e) when (e is GrammarException or InvalidOperationException) // the second: half a surrogate pair in the grammar
         {
             result["status"] = "refused";
             result["error"] = e.Message;
@@ -112,15 +114,29 @@ internal static class GrammarVerb
     private static bool Accepts(Entry entry, JsonElement data, Tokenizer tokenizer, GrammarMatcher matcher, uint[] mask, List<double> times)
     {
         bool Fits(string text) => Accepts(text, tokenizer, matcher, mask, times);
-        JsonNode? plain = JsonNode.Parse(data.GetRawText(), documentOptions: Json);
-        if (entry.Kind != "schema") return data.ValueKind == JsonValueKind.String && Fits(data.GetString()!) || Fits(Text(plain, Compact)) || Fits(Text(plain, Indented));
-        if (Fits(Text(plain, Compact)) && Fits(Text(plain, Indented))) return true;
-        JsonNode? ordered = SchemaKeyOrder.Apply(data, entry.Grammar);
-        string compact = Text(ordered, Compact);
-        return compact != Text(plain, Compact) && Fits(compact) && Fits(Text(ordered, Indented));
+        try
+        {
+            JsonNode? plain = JsonNode.Parse(data.GetRawText(), documentOptions: Json);
+            if (entry.Kind != "schema") return data.ValueKind == JsonValueKind.String && Fits(data.GetString()!) || Fits(Text(plain, Compact)) || Fits(Text(plain, Indented));
+            if (Fits(Text(plain, Compact)) && Fits(Text(plain, Indented))) return true;
+            JsonNode? ordered = SchemaKeyOrder.Apply(data, entry.Grammar);
+            string compact = Text(ordered, Compact);
+            return compact != Text(plain, Compact) && Fits(compact) && Fits(Text(ordered, Indented));
+        }
+        catch (InvalidOperationException) // half a surrogate pair: no text, and no model could write it
+        {
+            return false;
+        }
     }
 
-    private static string Text(JsonNode? node, JsonSerializerOptions options) => node?.ToJsonString(options) ?? "null";
+    // .NET writes letters beyond U+FFFF as two escapes, whatever it is told; a model writes the letter.
+    private static string Text(JsonNode? node, JsonSerializerOptions options) =>
+        Escapes().Replace(node?.ToJsonString(options) ?? "null", static m => m.Length < 12 ? m.Value : new string([Unit(m.ValueSpan[2..6]), Unit(m.ValueSpan[8..])]));
+
+    private static char Unit(ReadOnlySpan<char> hex) => (char)ushort.Parse(hex, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\.")]
+    private static partial Regex Escapes();
 
     /// <summary>A mask before each token, timed; the token must be in it, be taken, and at the end the text must be complete.</summary>
     private static bool Accepts(string text, Tokenizer tokenizer, GrammarMatcher matcher, uint[] mask, List<double> times)

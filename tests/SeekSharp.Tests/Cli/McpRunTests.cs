@@ -30,6 +30,21 @@ public sealed class McpRunTests
         Assert.Equal(["user", "assistant"], report.GetProperty("messages").EnumerateArray().Select(m => m.GetProperty("role").GetString()!));
     }
 
+    /// <summary>The model copies the sign with which a call begins; from there on the grammar lets it write nothing but a call, which is run, and the model is asked again.</summary>
+    [Fact]
+    public void A_call_is_run_and_the_model_asked_again()
+    {
+        SeekSharpProgram.Outcome outcome = SeekSharpProgram.Run("run", SmolLm2.File_, "Repeat exactly this text: <tool_call>", "--mcp", Server, "--temperature", "0", "--max-tokens", "60", "--json");
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        JsonElement[] messages = [.. JsonDocument.Parse(outcome.Output).RootElement.GetProperty("messages").EnumerateArray()];
+        Assert.Equal(["user", "assistant", "tool", "assistant"], messages.Select(m => m.GetProperty("role").GetString()!).Take(4));
+        JsonElement call = messages[1].GetProperty("tool_calls")[0], function = call.GetProperty("function");
+        Assert.Equal("add", function.GetProperty("name").GetString());
+        JsonElement arguments = function.GetProperty("arguments") is { ValueKind: JsonValueKind.String } text ? JsonDocument.Parse(text.GetString()!).RootElement : function.GetProperty("arguments");
+        Assert.Equal($"{arguments.GetProperty("a").GetInt32() + arguments.GetProperty("b").GetInt32()}", messages[2].GetProperty("content").GetString());
+        Assert.Equal(call.GetProperty("id").GetString(), messages[2].GetProperty("tool_call_id").GetString());
+    }
+
     [Fact]
     public void What_cannot_work_is_one_line()
     {

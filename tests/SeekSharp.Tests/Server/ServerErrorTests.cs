@@ -55,6 +55,11 @@ public sealed class ServerErrorTests(ServedModel served)
     [InlineData("{HI,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"$ref\":\"#\"}}}}", 400, null, "invalid_schema")]
     [InlineData("{HI,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":{\"$ref\":\"#\"}}}}}}", 400, null, "invalid_schema")]
     [InlineData("{HI,\"response_format\":{\"type\":\"regex\",\"pattern\":\"(\"}}", 400, null, "invalid_schema")]
+    [InlineData("{HI,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":false}}}", 400, "response_format.json_schema.schema", null)]
+    [InlineData("{HI,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"enum\":[]}}}}", 400, null, "invalid_schema")]
+    [InlineData("{HI,\"response_format\":{\"type\":\"regex\",\"pattern\":\"[^\\\\s\\\\S]\"}}", 400, null, "invalid_schema")]
+    [InlineData("{HI,\"response_format\":{\"type\":\"gbnf\",\"grammar\":\"root ::= \\\"a\\\" root\"}}", 400, null, "invalid_schema")]
+    [InlineData("{HI,\"response_format\":{\"type\":\"gbnf\",\"grammar\":\"root ::= root\"}}", 400, null, "invalid_schema")]
     public async Task What_is_wrong_is_named(string body, int status, string? parameter, string? code)
     {
         (int found, JsonElement answer) = await served.Post("/v1/chat/completions", body.Replace("HI", Hi));
@@ -77,6 +82,17 @@ public sealed class ServerErrorTests(ServedModel served)
     {
         (int found, JsonElement answer) = await served.Post("/v1/completions", body);
         Assert.Equal((status, parameter), (found, answer.GetProperty("error").GetProperty("param").GetString()));
+    }
+
+    [Theory]
+    [InlineData("{\"prompt\":\"\"}")]
+    [InlineData("{\"prompt\":[[]]}")]
+    [InlineData("{\"prompt\":[\"a\",\"\"]}")]
+    public async Task A_prompt_without_tokens_is_refused(string body)
+    {
+        (int status, JsonElement answer) = await served.Post("/v1/completions", body);
+        Assert.Equal((422, "the prompt has no tokens"), (status, answer.GetProperty("error").GetProperty("message").GetString()));
+        await served.Idle();
     }
 
     [Fact]

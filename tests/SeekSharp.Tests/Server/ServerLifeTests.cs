@@ -73,6 +73,27 @@ public sealed class ServerLifeTests(ServedModel served)
         Assert.True(model.Engine.Statistics.GeneratedTokens < before + 1000);
     }
 
+    /// <summary>Eight long answers with all their log probabilities to somebody who never reads: others are served meanwhile, and in the end the connection is cut.</summary>
+    [Fact]
+    public async Task Who_never_reads_is_dropped()
+    {
+        await served.Idle();
+        await using ApiServer server = await served.StartAsync(new ServerOptions { Port = 0, SlowestReader = 1e6, Patience = TimeSpan.FromSeconds(1.5) });
+        using var http = new HttpClient { BaseAddress = server.Address };
+        LlmEngine engine = served.Model.Engine;
+        long before = engine.Statistics.GeneratedTokens;
+        using TcpClient silent = await Open(server.Address, Long(stream: true, most: 900).Replace("{\"messages", "{\"n\":8,\"logprobs\":true,\"top_logprobs\":20,\"messages"), receiveBuffer: 1024);
+        await Until(() => server.Running == 1 && engine.Statistics.GeneratedTokens > before);
+        (int status, _) = await served.Post("/v1/chat/completions", """{"messages":[{"role":"user","content":"Hi"}],"temperature":0,"max_tokens":12}""", http);
+        Assert.Equal(200, status);
+        var watch = Stopwatch.StartNew();
+        while (server.Running > 0 && watch.Elapsed < TimeSpan.FromSeconds(60)) await Task.Delay(20);
+        Assert.Equal(0, server.Running);
+        await served.Idle();
+        Assert.True(engine.Statistics.GeneratedTokens < before + 8 * 900, "everything was computed for nobody");
+        Assert.Equal(engine.Statistics.BlocksIdle, engine.Statistics.BlocksUsed);
+    }
+
     [Fact]
     public async Task An_answer_that_is_not_read_rests()
     {
