@@ -17,7 +17,6 @@ internal sealed unsafe class DecoderLayer
     private readonly SwiGlu? _dense;
     private readonly MixtureOfExperts? _experts;
     private readonly ActivationBuffer _normed;    // [T, H]
-    private readonly NativeArray<float> _branch;  // [T, H]
     private readonly Workspace _w;
 
     public DecoderLayer(LayerWeights weights, ModelConfig config, RopeLayout layout, int layer, WeightPacker packer, Workspace workspace)
@@ -32,25 +31,20 @@ internal sealed unsafe class DecoderLayer
         else if (weights.Dense is not null) _dense = new SwiGlu(weights.Dense, _hidden, config.IntermediateSize, layer, packer, workspace);
         else throw new CheckpointException($"layer {layer}: no feed-forward part");
         _normed = workspace.Activations("normed", _hidden);
-        _branch = workspace.Floats("branch");
     }
 
     /// <summary>Changes x[T, H], the residual stream.</summary>
     public void Run(in Step step, float* x)
     {
         int tokens = step.Tokens;
-        float* branch = _branch.Get((long)tokens * _hidden);
-
         float* normed = _normed.Begin(tokens);
         RowOperations.RmsNorm(x, _hidden, _attentionNorm, _epsilon, normed, _normed.Stride, tokens, _w);
-        if (_latent is not null) _latent.Run(step, _normed, branch, _hidden);
-        else _groupedQuery!.Run(step, _normed, branch, _hidden);
-        RowOperations.Add(branch, _hidden, x, _hidden, _hidden, tokens, _w);
+        if (_latent is not null) _latent.Run(step, _normed, x, _hidden);
+        else _groupedQuery!.Run(step, _normed, x, _hidden);
 
         normed = _normed.Begin(tokens);
         RowOperations.RmsNorm(x, _hidden, _feedForwardNorm, _epsilon, normed, _normed.Stride, tokens, _w);
-        if (_experts is not null) _experts.Run(step, _normed, branch, _hidden);
-        else _dense!.Run(step, _normed, branch, _hidden);
-        RowOperations.Add(branch, _hidden, x, _hidden, _hidden, tokens, _w);
+        if (_experts is not null) _experts.Run(step, _normed, x, _hidden);
+        else _dense!.Run(step, _normed, x, _hidden);
     }
 }

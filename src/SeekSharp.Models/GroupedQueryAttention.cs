@@ -42,8 +42,8 @@ internal sealed unsafe class GroupedQueryAttention
         _mixed = workspace.Activations("attention", checked((int)q));
     }
 
-    /// <summary>output[T, H] = attention(input[T, H]); appends the rows' keys and values to their sequences' caches.</summary>
-    public void Run(in Step step, ActivationBuffer input, float* output, int outputStride)
+    /// <summary>x[T, H] += attention(input[T, H]); appends the rows' keys and values to their sequences' caches.</summary>
+    public void Run(in Step step, ActivationBuffer input, float* x, int xStride)
     {
         int tokens = step.Tokens, qWidth = _heads * _dim, kvWidth = _kvHeads * _dim;
         float* q = _queries.Get((long)tokens * qWidth);  // [T, N, D]
@@ -82,8 +82,7 @@ internal sealed unsafe class GroupedQueryAttention
             };
         }
         Attention.GroupedQuery(new ReadOnlySpan<GroupedQueryArguments>(arguments, step.PartCount), _w.Kernels, _w.Pool);
-        _o.Run(_mixed, tokens, output, outputStride, _w);
-        LoraAdapter.Apply(step, _layer, LoraTarget.O, _mixed, output, outputStride, _w);
+        _o.AddTo(step, _layer, LoraTarget.O, _mixed, x, xStride, _w);
     }
 
     // One token: norms, rotation, and into the cache.

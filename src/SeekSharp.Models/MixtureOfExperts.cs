@@ -23,7 +23,7 @@ internal sealed unsafe class MixtureOfExperts
     private readonly int[] _asked;         // [E] those asked for and not computed yet
     private readonly SharedExpert? _shared;
     private readonly int _hidden, _width, _chosen, _layer;
-    private readonly NativeArray<float> _scores, _weights, _gateOut, _upOut, _sharedGate, _sharedUp, _down, _sharedDown;
+    private readonly NativeArray<float> _scores, _weights, _sharedGate, _sharedUp, _down, _sharedDown;
     private readonly NativeArray<int> _chosenExperts, _slots, _slotTokens, _slotRows;
     private readonly ActivationBuffer _inner;        // [S, I]
     private readonly ActivationBuffer? _sharedInner; // [T, J]
@@ -47,8 +47,6 @@ internal sealed unsafe class MixtureOfExperts
 
         _scores = workspace.Floats("router scores");
         _weights = workspace.Floats("expert weights");
-        _gateOut = workspace.Floats("gate");
-        _upOut = workspace.Floats("up");
         _sharedGate = workspace.Floats("shared gate");
         _sharedUp = workspace.Floats("shared up");
         _down = workspace.Floats("expert outputs");
@@ -61,8 +59,8 @@ internal sealed unsafe class MixtureOfExperts
         _sharedInner = _shared is null ? null : workspace.Activations("shared inner", _shared.Width);
     }
 
-    /// <summary>output[T, H] from input[T, H].</summary>
-    public void Run(in Step step, ActivationBuffer input, float* output, int outputStride)
+    /// <summary>x[T, H] += the result for input[T, H].</summary>
+    public void Run(in Step step, ActivationBuffer input, float* x, int xStride)
     {
         // 1. Choose. 2. Sort the pairs by expert. 3. Experts and shared expert. 4. Add up.
         int tokens = step.Tokens, slots = checked(tokens * _chosen);
@@ -98,7 +96,7 @@ internal sealed unsafe class MixtureOfExperts
         else ComputeFromStore(step, _store, call, _active.AsSpan(0, active));
 
         // 4.
-        var sum = new SumWork { Owner = this, Slots = slotOf, Weights = weights, Down = call.Down, Shared = call.SharedDown, Output = output, OutputStride = outputStride };
+        var sum = new SumWork { Owner = this, Slots = slotOf, Weights = weights, Down = call.Down, Shared = call.SharedDown, X = x, XStride = xStride };
         _w.Pool.Run(tokens, ref sum);
     }
 
@@ -115,34 +113,34 @@ internal sealed unsafe class MixtureOfExperts
     {
         int tokens = call.Tokens, slots = 0;
         foreach (int e in experts) slots += _starts[e + 1] - _starts[e];
-        float* gate = _gateOut.Get((long)slots * _width), up = _upOut.Get((long)slots * _width); // [S', I], S' the slots of these experts
-        float* sharedGate = null, sharedUp = null;
         withShared &= _shared is not null;
+        if (slots > 0) _inner.Begin(slots); // [S', I], S' the slots of these experts
+        if (withShared) _sharedInner!.Begin(tokens); // [T, J]
         _w.Jobs.Clear();
-        long at = 0;
+        int at = 0;
         foreach (int e in experts)
         {
             int start = _starts[e], count = _starts[e + 1] - start;
             Expert expert = ExpertAt(e);
-            _w.Jobs.Add(expert.Gate.Job(call.Input, count, gate + at * _width, _width, call.TokenOf + start));
-            _w.Jobs.Add(expert.Up.Job(call.Input, count, up + at * _width, _width, call.TokenOf + start));
+            _w.Jobs.Add(Linear.GatedJob(expert.Gate, expert.Up, expert.Down, call.Input, count, _inner, at, _w, call.TokenOf + start));
             at += count;
         }
-        if (withShared)
+        bool adapters = withShared && step.HasAdapters; // they change the shared expert's gate and up before they meet
+        float* gate = null, up = null;
+        if (adapters)
         {
-            sharedGate = _sharedGate.Get((long)tokens * _shared!.Width); // [T, J]
-            sharedUp = _sharedUp.Get((long)tokens * _shared.Width);
-            _w.Jobs.Add(_shared.Gate.Job(call.Input, tokens, sharedGate, _shared.Width));
-            _w.Jobs.Add(_shared.Up.Job(call.Input, tokens, sharedUp, _shared.Width));
+            gate = _sharedGate.Get((long)tokens * _shared!.Width); // [T, J]
+            up = _sharedUp.Get((long)tokens * _shared.Width);
+            _w.Jobs.Add(_shared.Gate.Job(call.Input, tokens, gate, _shared.Width));
+            _w.Jobs.Add(_shared.Up.Job(call.Input, tokens, up, _shared.Width));
         }
+        else if (withShared) _w.Jobs.Add(Linear.GatedJob(_shared!.Gate, _shared.Up, _shared.Down, call.Input, tokens, _sharedInner!, 0, _w));
         MatrixProduct.Run(CollectionsMarshal.AsSpan(_w.Jobs), _w.Arithmetic, _w.Kernels, _w.Pool);
-
-        if (slots > 0) RowOperations.SwiGlu(gate, up, _width, _inner.Begin(slots), _inner.Stride, _width, slots, _w);
-        if (withShared)
+        if (adapters)
         {
-            LoraAdapter.Apply(step, _layer, LoraTarget.SharedGate, call.Input, sharedGate, _shared!.Width, _w);
-            LoraAdapter.Apply(step, _layer, LoraTarget.SharedUp, call.Input, sharedUp, _shared.Width, _w);
-            RowOperations.SwiGlu(sharedGate, sharedUp, _shared.Width, _sharedInner!.Begin(tokens), _sharedInner.Stride, _shared.Width, tokens, _w);
+            LoraAdapter.Apply(step, _layer, LoraTarget.SharedGate, call.Input, gate, _shared!.Width, _w);
+            LoraAdapter.Apply(step, _layer, LoraTarget.SharedUp, call.Input, up, _shared.Width, _w);
+            RowOperations.SwiGlu(gate, up, _shared.Width, _sharedInner!.Rows, _sharedInner.Stride, _shared.Width, tokens, _w);
         }
 
         _w.Jobs.Clear();
@@ -232,17 +230,18 @@ internal sealed unsafe class MixtureOfExperts
     {
         public MixtureOfExperts Owner;
         public int* Slots;
-        public float* Weights, Down, Shared, Output;
-        public int OutputStride;
+        public float* Weights, Down, Shared, X;
+        public int XStride;
 
         public readonly void Run(int item, int worker)
         {
             int hidden = Owner._hidden, k = Owner._chosen;
-            float* y = Output + (long)item * OutputStride;
+            var y = (float*)Owner._w.Pool.Scratch(worker, (long)hidden * sizeof(float));
             new Span<float>(y, hidden).Clear();
             for (int i = item * k; i < (item + 1) * k; i++)
                 Elementwise.AddScaled(Down + (long)Slots[i] * hidden, Weights[i], y, hidden, Owner._w.Kernels);
             if (Shared != null) Elementwise.Add(Shared + (long)item * hidden, y, hidden, Owner._w.Kernels);
+            Elementwise.Add(y, X + (long)item * XStride, hidden, Owner._w.Kernels);
         }
     }
 }

@@ -71,8 +71,8 @@ internal sealed unsafe class MultiHeadLatentAttention
         _mixed = workspace.Activations("attention", checked(_n * _v));
     }
 
-    /// <summary>The absorbed path: output[T, H] = attention(input[T, H]); appends the rows' latents and rotated keys to their sequences' caches.</summary>
-    public void Run(in Step step, ActivationBuffer input, float* output, int outputStride)
+    /// <summary>The absorbed path: residual[T, H] += attention(input[T, H]); appends the rows' latents and rotated keys to their sequences' caches.</summary>
+    public void Run(in Step step, ActivationBuffer input, float* residual, int residualStride)
     {
         // 1. Queries and the latent. 2. Norm, rotation, cache. 3. q·W_UK. 4. Attention in the latent space. 5. W_UV. 6. Output.
         int tokens = step.Tokens, head = _d + _r, row = _l + _r;
@@ -142,8 +142,7 @@ internal sealed unsafe class MultiHeadLatentAttention
         _w.Jobs.Clear();
 
         // 6.
-        _o.Run(_mixed, tokens, output, outputStride, _w);
-        LoraAdapter.Apply(step, _layer, LoraTarget.O, _mixed, output, outputStride, _w);
+        _o.AddTo(step, _layer, LoraTarget.O, _mixed, residual, residualStride, _w);
     }
 
     /// <summary>

@@ -29,17 +29,24 @@ internal sealed unsafe class SwiGlu
     public Linear Up { get; }
     public Linear Down { get; }
 
-    /// <summary>output[T, H] from input[T, H].</summary>
-    public void Run(in Step step, ActivationBuffer input, float* output, int outputStride)
+    /// <summary>x[T, H] += the result for input[T, H].</summary>
+    public void Run(in Step step, ActivationBuffer input, float* x, int xStride)
     {
         int tokens = step.Tokens;
-        float* gate = _gateOut.Get((long)tokens * Width), up = _upOut.Get((long)tokens * Width); // [T, I]
-        MatrixProduct.Run([Gate.Job(input, tokens, gate, Width), Up.Job(input, tokens, up, Width)], _w.Arithmetic, _w.Kernels, _w.Pool);
-        LoraAdapter.Apply(step, _layer, LoraTarget.Gate, input, gate, Width, _w);
-        LoraAdapter.Apply(step, _layer, LoraTarget.Up, input, up, Width, _w);
         float* inner = _inner.Begin(tokens);
-        RowOperations.SwiGlu(gate, up, Width, inner, _inner.Stride, Width, tokens, _w);
-        Down.Run(_inner, tokens, output, outputStride, _w);
-        LoraAdapter.Apply(step, _layer, LoraTarget.Down, _inner, output, outputStride, _w);
+        if (!step.HasAdapters)
+        {
+            ProductJob gated = Linear.GatedJob(Gate, Up, Down, input, tokens, _inner, 0, _w);
+            MatrixProduct.Run(new ReadOnlySpan<ProductJob>(in gated), _w.Arithmetic, _w.Kernels, _w.Pool);
+        }
+        else
+        {
+            float* gate = _gateOut.Get((long)tokens * Width), up = _upOut.Get((long)tokens * Width); // [T, I]
+            MatrixProduct.Run([Gate.Job(input, tokens, gate, Width), Up.Job(input, tokens, up, Width)], _w.Arithmetic, _w.Kernels, _w.Pool);
+            LoraAdapter.Apply(step, _layer, LoraTarget.Gate, input, gate, Width, _w);
+            LoraAdapter.Apply(step, _layer, LoraTarget.Up, input, up, Width, _w);
+            RowOperations.SwiGlu(gate, up, Width, inner, _inner.Stride, Width, tokens, _w);
+        }
+        Down.AddTo(step, _layer, LoraTarget.Down, _inner, x, xStride, _w);
     }
 }

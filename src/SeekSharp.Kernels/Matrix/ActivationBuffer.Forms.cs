@@ -24,30 +24,58 @@ internal sealed unsafe partial class ActivationBuffer
     /// <summary>The form's first row, made if need be; bytes from a row to the next.</summary>
     internal byte* Form(ActivationForm form, out long rowBytes, KernelTable kernels, WorkerPool pool)
     {
-        rowBytes = form switch
-        {
-            ActivationForm.Floats => (long)Stride * sizeof(float),
-            ActivationForm.RoundedPairs => (Cols + 15L & ~15) * sizeof(float),
-            ActivationForm.BF16 => (Cols + 31L & ~31) * sizeof(ushort),
-            ActivationForm.Signed => Cols / 32L * ActivationForms.SignedBytes,
-            _ => Cols / 32L * ActivationForms.UnsignedBytes,
-        };
+        byte* result = Room(form, out rowBytes);
+        if (form == ActivationForm.Floats || (_forms & 1 << (int)form) != 0) return result;
+        var work = new Derive { Form = form, Source = Rows, Stride = Stride, Cols = Cols, Result = result, RowBytes = rowBytes, Quantize = kernels.Quantize };
+        if (Count * (long)Cols < 32768)
+            for (int i = 0; i < Count; i++) work.Run(i, 0); // waking others takes longer
+        else
+            pool.Run(Count, ref work);
+        Made(form);
+        return result;
+    }
+
+    /// <summary>Room for the form of all rows, for whoever makes it along with the rows themselves and then says so (<see cref="Made"/>).</summary>
+    internal byte* Room(ActivationForm form, out long rowBytes)
+    {
+        rowBytes = form == ActivationForm.Floats ? (long)Stride * sizeof(float) : Offset(form, Cols + 31 & ~31);
         if (form == ActivationForm.Floats) return (byte*)Rows;
         NativeBuffer? buffer = _derived[(int)form];
-        if ((_forms & 1 << (int)form) != 0) return buffer!.Address;
         long bytes = checked(rowBytes * Count);
         if (buffer is null || buffer.Bytes < bytes)
         {
             buffer?.Dispose();
             _derived[(int)form] = buffer = new NativeBuffer(bytes);
         }
-        var work = new Derive { Form = form, Source = Rows, Stride = Stride, Cols = Cols, Result = buffer.Address, RowBytes = rowBytes, Quantize = kernels.Quantize };
-        if (Count * (long)Cols < 32768)
-            for (int i = 0; i < Count; i++) work.Run(i, 0); // waking others takes longer
-        else
-            pool.Run(Count, ref work);
-        _forms |= 1 << (int)form;
         return buffer.Address;
+    }
+
+    /// <summary>All rows have the form.</summary>
+    internal void Made(ActivationForm form)
+    {
+        if (form != ActivationForm.Floats) _forms |= 1 << (int)form;
+    }
+
+    /// <summary>Bytes from a row's start to column <paramref name="column"/>, a multiple of 32.</summary>
+    internal static long Offset(ActivationForm form, int column) => form switch
+    {
+        ActivationForm.Floats or ActivationForm.RoundedPairs => (long)column * sizeof(float),
+        ActivationForm.BF16 => (long)column * sizeof(ushort),
+        ActivationForm.Signed => column / 32L * ActivationForms.SignedBytes,
+        _ => column / 32L * ActivationForms.UnsignedBytes,
+    };
+
+    /// <summary>The form of <paramref name="n"/> numbers that begin at a multiple of 32: what comes before and after does not matter.</summary>
+    internal static void Make(ActivationForm form, float* x, int n, byte* result, delegate*<float*, int, byte*, int, void> quantize)
+    {
+        switch (form)
+        {
+            case ActivationForm.Floats: break;
+            case ActivationForm.RoundedPairs: ActivationForms.RoundPairs(x, n, (float*)result); break;
+            case ActivationForm.Biased: AssembledForms.Quantize(x, n, result); break;
+            case ActivationForm.BF16: AssembledForms.Round(x, n, (ushort*)result); break;
+            default: quantize(x, n, result, form == ActivationForm.Signed ? 1 : 0); break;
+        }
     }
 
     private struct Derive : IParallelWork
@@ -59,17 +87,6 @@ internal sealed unsafe partial class ActivationBuffer
         public long RowBytes;
         public delegate*<float*, int, byte*, int, void> Quantize;
 
-        public readonly void Run(int item, int worker)
-        {
-            float* x = Source + (long)item * Stride;
-            byte* y = Result + item * RowBytes;
-            switch (Form)
-            {
-                case ActivationForm.RoundedPairs: ActivationForms.RoundPairs(x, Cols, (float*)y); break;
-                case ActivationForm.Biased: AssembledForms.Quantize(x, Cols, y); break;
-                case ActivationForm.BF16: AssembledForms.Round(x, Cols, (ushort*)y); break;
-                default: Quantize(x, Cols, y, Form == ActivationForm.Signed ? 1 : 0); break;
-            }
-        }
+        public readonly void Run(int item, int worker) => Make(Form, Source + (long)item * Stride, Cols, Result + item * RowBytes, Quantize);
     }
 }

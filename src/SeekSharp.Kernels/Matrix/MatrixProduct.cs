@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace SeekSharp.Kernels;
 
-/// <summary>One product of a parallel region: y[i, r] = Σ_k x[rows[i], k] · w[r, k] + bias[r], for i &lt; Count.</summary>
+/// <summary>
+/// One product of a parallel region: y[i, r] = Σ_k x[rows[i], k] · w[r, k] + bias[r], for i &lt; Count; or, with <see cref="Up"/>, silu of that times the same of the other
+/// matrix, which is how a SwiGLU begins, together with the form in which the product that follows wants it.
+/// </summary>
 internal unsafe struct ProductJob
 {
     /// <summary>Weights [Rows, Cols].</summary>
@@ -19,6 +22,17 @@ internal unsafe struct ProductJob
     public int OutputStride;
     /// <summary>[Rows]; null without.</summary>
     public float* Bias;
+    /// <summary>The result is added to what is there.</summary>
+    public bool Adds;
+
+    /// <summary>The second matrix of a SwiGLU, of the first one's shape; null without. Its result's rows are <see cref="Gated"/>'s from <see cref="GatedRow"/> on, in place of <see cref="Output"/>.</summary>
+    public PackedMatrix? Up;
+    /// <summary>[Rows]; null without.</summary>
+    public float* UpBias;
+    public ActivationBuffer Gated;
+    public int GatedRow;
+    /// <summary>What the product after wants of <see cref="Gated"/>; made beside the numbers themselves.</summary>
+    public ActivationForm GatedForm;
 }
 
 /// <summary>
@@ -30,7 +44,8 @@ internal static unsafe class MatrixProduct
     // Rows that share a panel's expanded chunks: sums of 16 KB.
     private const int RowsPerItem = 128;
     private const int JobsPerRegion = 256;
-    private const long ScratchBytes = 96 << 10;
+    private const int PieceBytes = RowsPerItem * PackedLayout.Width * sizeof(float);
+    private const long ScratchBytes = (96 << 10) + 2 * PieceBytes;
 
     // With few rows an item is several panels: memory is read in long runs.
     private const int FewRows = 16, ItemsPerThread = 16, MostPanels = 16;
@@ -65,7 +80,7 @@ internal static unsafe class MatrixProduct
         int items = 0, count = 0;
         long fewRowsPanels = 0;
         foreach (ref readonly ProductJob job in jobs)
-            if (job.Count <= FewRows) fewRowsPanels += job.Weights.Panels;
+            if (job.Count <= FewRows) fewRowsPanels += job.Up is null ? job.Weights.Panels : 2 * job.Weights.Panels;
         int group = (int)Math.Clamp(fewRowsPanels / (ItemsPerThread * pool.Threads), 1, MostPanels);
         foreach (ref readonly ProductJob job in jobs)
         {
@@ -73,41 +88,67 @@ internal static unsafe class MatrixProduct
             if (job.Input.Cols != w.Cols) throw new ArgumentException($"activations of {job.Input.Cols} numbers for a matrix of {w.Cols} inputs");
             if (job.InputRows == null && job.Count > job.Input.Count) throw new ArgumentException($"{job.Count} rows of {job.Input.Count}");
             if (job.Count <= 0) continue;
-            PanelArguments a = w.Arguments();
-            a.Input = job.Input.Form(w.InputForm(arithmetic, kernels), out a.InputBytes, kernels, pool);
-            a.InputRows = job.InputRows;
-            a.Output = job.Output;
-            a.OutputStride = job.OutputStride;
-            a.Bias = job.Bias;
-            a.Tiles = kernels.Tiles(w.Stored);
-            int pieces = (job.Count - 1) / RowsPerItem + 1;
             ref Prepared p = ref prepared[count++];
-            p.Arguments = a;
+            p.First = Prepare(w, job, job.Bias, arithmetic, kernels, pool);
+            if (job.Up is { } up)
+            {
+                if (up.Rows != w.Rows || up.Cols != w.Cols) throw new ArgumentException($"gate of {w.Rows} × {w.Cols}, up of {up.Rows} × {up.Cols}");
+                p.Second = Prepare(up, job, job.UpBias, arithmetic, kernels, pool);
+                p.HasSecond = true;
+                p.Form = job.GatedForm;
+                p.FormRows = job.Gated.Room(job.GatedForm, out p.FormRowBytes) + job.GatedRow * p.FormRowBytes;
+                p.First.Arguments.Output = job.Gated.Row(job.GatedRow);
+                p.First.Arguments.OutputStride = job.Gated.Stride;
+            }
+            int pieces = (job.Count - 1) / RowsPerItem + 1;
             p.Pieces = pieces;
             p.Panels = w.Panels;
-            p.Group = job.Count <= FewRows ? group : 1;
+            p.Group = job.Count > FewRows ? 1 : job.Up is null ? group : Math.Max(1, group / 2);
             p.Rows = job.Count;
-            p.Product = kernels.Product(w.Stored);
-            p.Floats = kernels.Floats(w.Stored);
             items = checked(items + ((w.Panels - 1) / p.Group + 1) * pieces);
             p.End = items;
         }
-        var work = new Work { Jobs = prepared, Pool = pool, Exact = arithmetic == Arithmetic.Exact ? kernels.ExactProduct : null };
+        var work = new Work { Jobs = prepared, Pool = pool, Kernels = kernels, Exact = arithmetic == Arithmetic.Exact ? kernels.ExactProduct : null };
         pool.Run(items, ref work);
+        foreach (ref readonly ProductJob job in jobs)
+            if (job.Up is not null && job.Count > 0) job.Gated.Made(job.GatedForm);
+    }
+
+    private static Panels Prepare(PackedMatrix w, in ProductJob job, float* bias, Arithmetic arithmetic, KernelTable kernels, WorkerPool pool)
+    {
+        PanelArguments a = w.Arguments();
+        a.Input = job.Input.Form(w.InputForm(arithmetic, kernels), out a.InputBytes, kernels, pool);
+        a.InputRows = job.InputRows;
+        a.Output = job.Output;
+        a.OutputStride = job.OutputStride;
+        a.Adds = job.Adds;
+        a.Bias = bias;
+        a.Tiles = kernels.Tiles(w.Stored);
+        return new Panels { Arguments = a, Product = kernels.Product(w.Stored), Floats = kernels.Floats(w.Stored) };
+    }
+
+    private struct Panels
+    {
+        public PanelArguments Arguments;
+        public delegate*<PanelArguments*, int, int, int, byte*, void> Product;
+        public delegate*<PanelArguments*, int, int, int, float*, byte*, void> Floats;
     }
 
     private struct Prepared
     {
-        public PanelArguments Arguments;
+        public Panels First, Second; // Second: of a SwiGLU
+        public bool HasSecond;
         public int Pieces, Panels, Group, Rows, End;
-        public delegate*<PanelArguments*, int, int, int, byte*, void> Product;
-        public delegate*<PanelArguments*, int, int, int, float*, byte*, void> Floats;
+        public ActivationForm Form;
+        public byte* FormRows;
+        public long FormRowBytes;
     }
 
     private struct Work : IParallelWork
     {
         public Prepared* Jobs;
         public WorkerPool Pool;
+        public KernelTable Kernels;
         public delegate*<PanelArguments*, int, int, int, byte*, delegate*<PanelArguments*, int, int, int, float*, byte*, void>, void> Exact;
 
         [SkipLocalsInit]
@@ -122,8 +163,44 @@ internal static unsafe class MatrixProduct
             byte* scratch = Pool.Scratch(worker, ScratchBytes);
             for (; panel < end; panel++)
             {
-                if (Exact != null) Exact(&job->Arguments, panel, first, count, scratch, job->Floats);
-                else job->Product(&job->Arguments, panel, first, count, scratch);
+                if (job->HasSecond) Gated(job, panel, first, count, scratch);
+                else Panel(&job->First, panel, first, count, scratch);
+            }
+        }
+
+        private readonly void Panel(Panels* p, int panel, int first, int count, byte* scratch)
+        {
+            if (Exact != null) Exact(&p->Arguments, panel, first, count, scratch, p->Floats);
+            else p->Product(&p->Arguments, panel, first, count, scratch);
+        }
+
+        // Both products of a panel side by side [count][32], SwiGLU, and each row's 32 numbers to their place, in both forms.
+        [SkipLocalsInit]
+        private readonly void Gated(Prepared* job, int panel, int first, int count, byte* scratch)
+        {
+            const int Width = PackedLayout.Width;
+            float* gate = (float*)scratch, up = gate + RowsPerItem * Width;
+            Panels p = job->First;
+            Aside(ref p.Arguments, gate);
+            Panel(&p, panel, first, count, scratch + 2 * PieceBytes);
+            p = job->Second;
+            Aside(ref p.Arguments, up);
+            Panel(&p, panel, first, count, scratch + 2 * PieceBytes);
+            Kernels.SwiGlu(gate, up, gate, count * Width);
+
+            int column = panel * Width, width = Math.Min(Width, job->First.Arguments.Rows - column);
+            long offset = ActivationBuffer.Offset(job->Form, column);
+            for (int i = 0; i < count; i++, gate += Width)
+            {
+                float* y = job->First.Arguments.Output + (long)(first + i) * job->First.Arguments.OutputStride + column;
+                new ReadOnlySpan<float>(gate, width).CopyTo(new Span<float>(y, width));
+                ActivationBuffer.Make(job->Form, gate, width, job->FormRows + (first + i) * job->FormRowBytes + offset, Kernels.Quantize);
+            }
+
+            void Aside(ref PanelArguments a, float* place)
+            {
+                a.Output = place - (first + panel) * (long)Width;
+                a.OutputStride = Width;
             }
         }
     }
