@@ -29,15 +29,26 @@ internal static class BenchVerb
         Range.AtLeast(sequences, 1);
         var join = new Option<int>("--join") { Description = "With --sequences: while they write, a prompt of N tokens joins; tells how long it makes them wait", DefaultValueFactory = _ => 0, HelpName = "N" };
         Range.AtLeast(join, 0);
+        var prefix = new Option<int>("--prefix") { Description = "Time to the first token after N tokens that the context cache knows, in memory and on disk, beside the time without", DefaultValueFactory = _ => 0, HelpName = "N" };
+        Range.AtLeast(prefix, 0);
+        var suffix = new Option<int>("--suffix") { Description = "With --prefix: tokens that it does not know", DefaultValueFactory = _ => 16, HelpName = "N" };
+        Range.AtLeast(suffix, 1);
+        var copy = new Option<int>("--copy") { Description = "Write a prompt of N tokens again, plainly and with --lookup: what lookup gives where every guess holds", DefaultValueFactory = _ => 0, HelpName = "N" };
+        Range.AtLeast(copy, 0);
         Option<bool> json = JsonOutput.Create();
         var compute = new ComputeOptions();
         var speculation = new SpeculationFlags();
-        var command = new Command("bench", "Measure how fast a model reads a prompt and writes an answer") { model, prefill, decode, depth, sequences, join, json };
+        var command = new Command("bench", "Measure how fast a model reads a prompt and writes an answer") { model, prefill, decode, depth, sequences, join, prefix, suffix, copy, json };
         speculation.AddTo(command);
         compute.AddTo(command);
         command.SetAction(parsed =>
         {
             SpeculationFlags.Choice guessing = speculation.Read(parsed, SpeculationOptions.None); // a figure for decoding is one for plain decoding unless asked otherwise
+            bool many = parsed.GetValue(sequences) > 1, known = parsed.GetValue(prefix) > 0, again = parsed.GetValue(copy) > 0;
+            if ((many ? 1 : 0) + (known ? 1 : 0) + (again ? 1 : 0) > 1) throw CliException.Usage("of --sequences, --prefix and --copy only one can be measured at once");
+            if ((known || again) && (guessing.Options != SpeculationOptions.None || guessing.Draft is not null)) throw CliException.Usage("--prefix and --copy go with none of --lookup, --mtp and --draft");
+            if (known) return PrefixBench.Run(parsed.GetRequiredValue(model), parsed.GetValue(prefix), parsed.GetValue(suffix), compute.Read(parsed), parsed.GetValue(json));
+            if (again) return CopyBench.Run(parsed.GetRequiredValue(model), parsed.GetValue(copy), parsed.GetValue(decode), compute.Read(parsed), parsed.GetValue(json));
             if (parsed.GetValue(sequences) is > 1 and int n)
             {
                 if (guessing.Options != SpeculationOptions.None || guessing.Draft is not null) throw CliException.Usage("--sequences measures plain decoding: it goes with none of --lookup, --mtp and --draft");

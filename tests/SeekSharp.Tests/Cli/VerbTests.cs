@@ -122,6 +122,22 @@ public sealed class VerbTests
     }
 
     [Fact]
+    public void Bench_measures_the_first_token_after_a_known_prefix_and_a_text_written_again()
+    {
+        string model = Repository.Shared("goldens/gguf/llama_q4_0.gguf");
+        JsonElement prefix = Json(SeekSharpProgram.Run("bench", model, "--prefix", "100", "--suffix", "5", "--json"));
+        Assert.Equal((64, 100, 5), (prefix.GetProperty("known_tokens").GetInt32(), prefix.GetProperty("prefix").GetInt32(), prefix.GetProperty("suffix").GetInt32()));
+        foreach (string figure in (string[])["first_token_ms", "first_token_ms_memory", "first_token_ms_disk", "memory_ratio", "disk_ratio", "disk_bytes"])
+            Assert.True(prefix.GetProperty(figure).GetDouble() > 0, figure);
+
+        JsonElement copy = Json(SeekSharpProgram.Run("bench", model, "--copy", "40", "--decode", "60", "--json"));
+        Assert.Equal((40, 60), (copy.GetProperty("copy").GetInt32(), copy.GetProperty("decode").GetInt32()));
+        Assert.Equal(copy.GetProperty("proposed").GetInt64(), copy.GetProperty("accepted").GetInt64()); // the text is what was looked up
+        Assert.True(copy.GetProperty("plain_tps").GetDouble() > 0 && copy.GetProperty("lookup_tps").GetDouble() > 0);
+        Assert.Equal(2, SeekSharpProgram.Run("bench", model, "--prefix", "9", "--copy", "9").ExitCode);
+    }
+
+    [Fact]
     public void Bench_tells_its_figures()
     {
         JsonElement found = Json(SeekSharpProgram.Run("bench", SmolLm2.File_, "--prefill", "64", "--decode", "8", "--depth", "16", "--json"));
