@@ -43,6 +43,7 @@ internal sealed class KvMemory(BlockPool pool, Func<LoraAdapter?, KvCache> creat
     public bool Extend(Sequence sequence, bool hurry)
     {
         KvCache cache = sequence.Cache!;
+        if (IsSteppedBack(sequence)) cache.StepForward();
         if (cache.Length % Tokens != 0 || sequence.Published != cache.Length / Tokens) return true;
         ReadOnlySpan<int> ids = sequence.Ids;
         int before = cache.Length;
@@ -65,10 +66,22 @@ internal sealed class KvMemory(BlockPool pool, Func<LoraAdapter?, KvCache> creat
             sequence.Published++;
         }
         if (sequence.Preemptions == 0) sequence.CachedTokens += cache.Length - before; // what it computed itself is no hit
-        if (complete && cache is { FollowsMtp: true, Length: > 0 }) cache.StepBack(); // the module needs the last token's hidden state
+        if (cache is { FollowsMtp: true, Length: > 0 }) cache.StepBack(); // the module needs the last token's hidden state
         sequence.Computed = cache.Length;
         return complete;
     }
+
+    /// <summary>Is the block that the sequence needs next the one that the other is computing? Then it need not be computed twice.</summary>
+    public static bool NeedsBlockOf(Sequence sequence, Sequence other)
+    {
+        int start = sequence.Published * Tokens, end = start + Tokens;
+        return sequence.Node == other.Node && sequence.Published == other.Published && (sequence.Computed == start || IsSteppedBack(sequence))
+            && end < sequence.Ids.Length && end <= other.Ids.Length && sequence.Ids[start..end].SequenceEqual(other.Ids[start..end]);
+    }
+
+    // The module follows it and it holds nothing but blocks of others: the last one's last token is computed again.
+    private static bool IsSteppedBack(Sequence sequence) =>
+        sequence.Cache is { FollowsMtp: true } cache && cache.LastHidden.IsEmpty && cache.Length > 0 && cache.Length + 1 == sequence.Published * Tokens;
 
     /// <summary>Sees to it that the sequence can be computed up to a length, by forgetting texts that nobody runs. False where that is not enough.</summary>
     public bool MakeRoom(Sequence sequence, int length)

@@ -71,7 +71,7 @@ internal sealed class LlmEngine : IDisposable
             _memory.Prefixes.Disk = Options.Disk;
         }
         _metrics = new EngineMetrics(Options.ModelName);
-        _scheduler = new Scheduler(_memory, Options.Scheduler) { Ended = _metrics.Ended };
+        _scheduler = new Scheduler(_memory, Options.Scheduler) { Ended = _metrics.Ended, OthersWork = model.Turns is { } turns ? () => turns.IsContended : null };
         _samplers = new Sampler?[model.Threads];
         _speculation = new SpeculativeDecoder(model, Options.Speculation, Vocabulary, mtp, (long)Pool.Capacity * KvCache.BlockTokens);
     }
@@ -216,8 +216,9 @@ internal sealed class LlmEngine : IDisposable
         if (_logits.Length < rows * v) _logits = GC.AllocateUninitializedArray<float>(Math.Max(rows, Math.Min(2 * rows, 16)) * v);
         try
         {
-            long began = Stopwatch.GetTimestamp();
+            long began = Stopwatch.GetTimestamp(), waited = _model.Turns?.Waited ?? 0;
             _model.Forward(_parts.AsSpan(0, batch.Count), _ids.AsSpan(0, tokens), _logits.AsSpan(0, rows * v));
+            began += (_model.Turns?.Waited ?? 0) - waited; // others' turns are not this step's time
             TimeSpan time = Stopwatch.GetElapsedTime(began);
             if (drafted == 0) _scheduler.Learn(batch, time);
             _speculation.Learn(batch, time);

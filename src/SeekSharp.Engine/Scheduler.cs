@@ -54,6 +54,9 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
     /// <summary>Told of every sequence that has ended.</summary>
     public Action<Sequence>? Ended { get; init; }
 
+    /// <summary>Whether another model has to do, whose steps come between these; null for a model with threads of its own.</summary>
+    public Func<bool>? OthersWork { get; init; }
+
     /// <summary>What steps take.</summary>
     public StepCost Cost { get; } = new();
 
@@ -97,7 +100,7 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
         // 4. No step is much larger than any before it: a prediction reaches only so far.
         int decoding = _batch.Count;
         double alone = Cost.Predict(decoding, work);
-        double seconds = decoding == 0 ? options.StepWhileReading.TotalSeconds - alone : Math.Max(options.StepWhileDecoding.TotalSeconds, 1.5 * alone) - alone;
+        double seconds = decoding == 0 && OthersWork?.Invoke() != true ? options.StepWhileReading.TotalSeconds - alone : Math.Max(options.StepWhileDecoding.TotalSeconds, 1.5 * alone) - alone;
         int most = decoding == 0 ? Math.Max(128, 4 * Cost.LargestStep) : Math.Max(16, 2 * Cost.LargestStep);
         Read(seconds, Math.Min(options.MaxTokens - decoding, most));
         return _batch;
@@ -212,6 +215,7 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
     private void ReadPart(Sequence s, ref double seconds, ref int tokens, double share, int least)
     {
         if (!memory.Extend(s, hurry: _batch.Count > 0)) return; // it is being read from the disk
+        if (IsBehind(s)) return;
         int count = Math.Min(Math.Min(s.Left, tokens), Math.Max(Cost.Within(share, s.Computed), least));
         if (count <= 0) return;
         count = memory.Reach(s, s.Computed + count) - s.Computed;
@@ -222,6 +226,17 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
         _batch.Add(new(s, s.Computed, count));
         seconds -= Cost.Added(count, StepCost.Work(s.Computed, count));
         tokens -= count;
+    }
+
+    // Somebody before it computes what it needs next (n choices of one request begin together, and so do requests with a common system message): it takes that over when it is there.
+    private bool IsBehind(Sequence s)
+    {
+        foreach (Sequence other in _running)
+        {
+            if (other == s) return false;
+            if (IsReading(other) && KvMemory.NeedsBlockOf(s, other)) return true;
+        }
+        return false;
     }
 
     private static bool IsReading(Sequence s) => !s.IsPaused && s.Left > 1;

@@ -86,6 +86,9 @@ public sealed unsafe class KvCache : IDisposable
         if (Length > 0) MtpLength = Math.Min(MtpLength, --Length);
     }
 
+    /// <summary>Undoes a <see cref="StepBack"/> from a block's end: another block follows.</summary>
+    internal void StepForward() => Length++;
+
     /// <summary>Appends a full block that holds the sequence's next 64 tokens, and that others hold too. The sequence ends at a block's end.</summary>
     internal void Share(int block)
     {

@@ -17,6 +17,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
     private readonly WeightPacker _packer;
     private readonly PackedExpertsFile? _packedExperts;
     private readonly WorkerPool _pool;
+    private readonly ThreadBudget.Member? _turns; // null with threads of its own
     private readonly Workspace _w;
     private MatrixSource _embedding;       // [V, H]
     private readonly SourcePages _pages;
@@ -57,7 +58,8 @@ public sealed unsafe partial class LanguageModel : IDisposable
 
         folder?.Retain();
         KernelTable kernels = KernelTable.Current;
-        _pool = new WorkerPool(options.Threads);
+        _turns = options.Budget is { } budget ? new ThreadBudget.Member(budget) : null;
+        _pool = options.Budget?.Pool ?? new WorkerPool(options.Threads);
         _w = new Workspace(kernels, _pool, options.Exact ? Arithmetic.Exact : Arithmetic.Default);
         _pages = new SourcePages(folder?.Checkpoint?.Images ?? []);
         if (plan.SlotBytes is not null && folder is not null) _packedExperts = OpenPackedExperts(folder, weights, options.Notify);
@@ -133,6 +135,9 @@ public sealed unsafe partial class LanguageModel : IDisposable
 
     /// <summary>The same threads, for what is done between passes.</summary>
     internal WorkerPool Pool => _pool;
+
+    /// <summary>Its part in a shared budget of threads; null with threads of its own.</summary>
+    internal ThreadBudget.Member? Turns => _turns;
 
     /// <summary>Bytes of the packed weights.</summary>
     public long WeightBytes => _packer.Bytes;
@@ -258,7 +263,15 @@ public sealed unsafe partial class LanguageModel : IDisposable
                 cache.LastHidden.CopyTo(new Span<float>(hidden + (long)i * _hidden, _hidden));
                 _parts[i] = new StepPart { Cache = cache, Row = i, Tokens = 1, Position = cache.Length - 1 };
             }
-            fixed (float* l = logits) _mtp!.Run(StepOf(_parts, caches.Length, caches.Length), hidden, next, l);
+            _turns?.Enter();
+            try
+            {
+                fixed (float* l = logits) _mtp!.Run(StepOf(_parts, caches.Length, caches.Length), hidden, next, l);
+            }
+            finally
+            {
+                _turns?.Leave();
+            }
             Array.Clear(_parts, 0, caches.Length);
         }
     }
@@ -276,7 +289,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
 
     private void Release()
     {
-        _pool.Dispose();
+        if (_turns is null) _pool.Dispose();
         _packer.Dispose();
         _packedExperts?.Dispose();
         _w.Dispose();
@@ -285,73 +298,86 @@ public sealed unsafe partial class LanguageModel : IDisposable
         _folder?.Release();
     }
 
-    // The parts go through the layers in runs of rows, at most a chunk at a time.
     private void Run(ReadOnlySpan<BatchPart> parts, ReadOnlySpan<int> ids, Span<float> logits, Span<float> mtpLogits, Span<float> hidden, ForwardTrace? trace)
     {
         lock (_calls)
         {
-            ThrowIfUnusable();
-            Check(parts, ids);
-            CheckMtp(parts, ids, mtpLogits, VocabularySize);
-            foreach (BatchPart part in parts) part.Cache.Reserve(part.Cache.Length + part.Tokens);
-            if (_parts.Length < parts.Length) Array.Resize(ref _parts, parts.Length);
-            trace?.Begin(ids.Length);
-            fixed (float* all = logits, allMtp = mtpLogits)
+            _turns?.Enter();
+            try
             {
-                int part = 0, within = 0, mtpDone = 0, rowsDone = 0;
-                for (int done = 0; done < ids.Length;)
+                RunAlone(parts, ids, logits, mtpLogits, hidden, trace);
+            }
+            finally
+            {
+                _turns?.Leave();
+            }
+        }
+    }
+
+    // The parts go through the layers in runs of rows, at most a chunk at a time.
+    private void RunAlone(ReadOnlySpan<BatchPart> parts, ReadOnlySpan<int> ids, Span<float> logits, Span<float> mtpLogits, Span<float> hidden, ForwardTrace? trace)
+    {
+        ThrowIfUnusable();
+        Check(parts, ids);
+        CheckMtp(parts, ids, mtpLogits, VocabularySize);
+        foreach (BatchPart part in parts) part.Cache.Reserve(part.Cache.Length + part.Tokens);
+        if (_parts.Length < parts.Length) Array.Resize(ref _parts, parts.Length);
+        trace?.Begin(ids.Length);
+        fixed (float* all = logits, allMtp = mtpLogits)
+        {
+            int part = 0, within = 0, mtpDone = 0, rowsDone = 0;
+            for (int done = 0; done < ids.Length;)
+            {
+                // 1. Rows of this run, and which of them have logits to come. 2. Layers. 3. The module. 4. Logits. 5. The caches are longer.
+                // 1.
+                int count = 0, runs = 0, wanted = 0;
+                int* rows = _wanted.Get(_chunk);
+                while (count < _chunk && part < parts.Length)
                 {
-                    // 1. Rows of this run, and which of them have logits to come. 2. Layers. 3. The module. 4. Logits. 5. The caches are longer.
-                    // 1.
-                    int count = 0, runs = 0, wanted = 0;
-                    int* rows = _wanted.Get(_chunk);
-                    while (count < _chunk && part < parts.Length)
-                    {
-                        BatchPart p = parts[part];
-                        int take = Math.Min(p.Tokens - within, _chunk - count);
-                        _parts[runs++] = new StepPart { Cache = p.Cache, Row = count, Tokens = take, Position = p.Cache.Length };
-                        for (int t = Math.Max(0, p.Tokens - p.LogitRows - within); t < take; t++) rows[wanted++] = count + t;
-                        (count, within) = (count + take, within + take);
-                        if (within == p.Tokens) (part, within) = (part + 1, 0);
-                    }
-                    ReadOnlySpan<int> chunk = ids.Slice(done, count);
-
-                    // 2.
-                    float* x = RunLayers(runs, chunk, trace, done);
-
-                    // 3.
-                    float* final = null; // [T, H], where the module needs it
-                    for (int r = 0; r < runs; r++)
-                    {
-                        if (!_parts[r].Cache.FollowsMtp) continue;
-                        if (final == null)
-                        {
-                            final = _mtpFinal.Get((long)count * _hidden);
-                            RowOperations.RmsNorm(x, _hidden, _finalNorm, Config.RmsNormEps, final, _hidden, count, _w);
-                        }
-                        StepPart p = _parts[r];
-                        mtpDone += RunMtp(p.Cache, final + (long)p.Row * _hidden, chunk.Slice(p.Row, p.Tokens), allMtp == null ? null : allMtp + (long)mtpDone * VocabularySize);
-                    }
-
-                    // 4.
-                    if (wanted > 0)
-                    {
-                        FinalNorm(x, rows, wanted);
-                        if (all != null) _output.Run(wanted, all + (long)rowsDone * VocabularySize);
-                        for (int r = 0; r < wanted && !hidden.IsEmpty; r++) new ReadOnlySpan<float>(_final.Row(r), _hidden).CopyTo(hidden.Slice((rowsDone + r) * _hidden, _hidden));
-                        rowsDone += wanted;
-                    }
-
-                    // 5.
-                    for (int r = 0; r < runs; r++)
-                    {
-                        StepPart p = _parts[r];
-                        if (p.Cache.FollowsMtp) p.Cache.Advance(p.Tokens, final + (long)p.Row * _hidden, _hidden);
-                        else p.Cache.Advance(p.Tokens);
-                        _parts[r] = default; // keeps no cache alive
-                    }
-                    done += count;
+                    BatchPart p = parts[part];
+                    int take = Math.Min(p.Tokens - within, _chunk - count);
+                    _parts[runs++] = new StepPart { Cache = p.Cache, Row = count, Tokens = take, Position = p.Cache.Length };
+                    for (int t = Math.Max(0, p.Tokens - p.LogitRows - within); t < take; t++) rows[wanted++] = count + t;
+                    (count, within) = (count + take, within + take);
+                    if (within == p.Tokens) (part, within) = (part + 1, 0);
                 }
+                ReadOnlySpan<int> chunk = ids.Slice(done, count);
+
+                // 2.
+                float* x = RunLayers(runs, chunk, trace, done);
+
+                // 3.
+                float* final = null; // [T, H], where the module needs it
+                for (int r = 0; r < runs; r++)
+                {
+                    if (!_parts[r].Cache.FollowsMtp) continue;
+                    if (final == null)
+                    {
+                        final = _mtpFinal.Get((long)count * _hidden);
+                        RowOperations.RmsNorm(x, _hidden, _finalNorm, Config.RmsNormEps, final, _hidden, count, _w);
+                    }
+                    StepPart p = _parts[r];
+                    mtpDone += RunMtp(p.Cache, final + (long)p.Row * _hidden, chunk.Slice(p.Row, p.Tokens), allMtp == null ? null : allMtp + (long)mtpDone * VocabularySize);
+                }
+
+                // 4.
+                if (wanted > 0)
+                {
+                    FinalNorm(x, rows, wanted);
+                    if (all != null) _output.Run(wanted, all + (long)rowsDone * VocabularySize);
+                    for (int r = 0; r < wanted && !hidden.IsEmpty; r++) new ReadOnlySpan<float>(_final.Row(r), _hidden).CopyTo(hidden.Slice((rowsDone + r) * _hidden, _hidden));
+                    rowsDone += wanted;
+                }
+
+                // 5.
+                for (int r = 0; r < runs; r++)
+                {
+                    StepPart p = _parts[r];
+                    if (p.Cache.FollowsMtp) p.Cache.Advance(p.Tokens, final + (long)p.Row * _hidden, _hidden);
+                    else p.Cache.Advance(p.Tokens);
+                    _parts[r] = default; // keeps no cache alive
+                }
+                done += count;
             }
         }
     }

@@ -30,6 +30,9 @@ public sealed record ModelOptions
     /// <summary>Told in one line what a user should know, such as that a model does not fit into memory; null where nobody listens.</summary>
     public Action<string>? Notify { get; init; }
 
+    /// <summary>Threads that several models share, in place of <see cref="Threads"/>; null for threads of the model's own. It stays its owner's, and must outlive the model.</summary>
+    internal ThreadBudget? Budget { get; init; }
+
     /// <summary>For tests: memory for experts alone, whatever else there is.</summary>
     internal long? ExpertSlotBytes { get; init; }
 
