@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using SeekSharp.Engine;
+using SeekSharp.Models;
 
 namespace SeekSharp.Chat;
 
@@ -60,6 +61,8 @@ internal sealed record ChatRequest
     public int Choices { get; init; } = 1;
     /// <summary>Texts that end the answer.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
+    /// <summary>What changes the model for this request; null for nothing.</summary>
+    public LoraAdapter? Adapter { get; init; }
     /// <summary>Whose request it is: texts are shared within a tenant only.</summary>
     public string Tenant { get; init; } = "";
     /// <summary>Tokens that the engine may be ahead of the reader, of each answer.</summary>

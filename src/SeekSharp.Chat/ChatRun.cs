@@ -52,6 +52,7 @@ internal sealed class ChatRun : IDisposable
                     ToolFormat = request.Prompt is not null ? ToolFormat.None : RequestPrompt.ToolFormatOf(model, request),
                     OneToolCall = !request.ParallelToolCalls,
                     Constraint = rule?.Follow(),
+                    Adapter = request.Adapter,
                     Tenant = request.Tenant,
                     MostUnread = request.MostUnread,
                     Began = began,

@@ -148,10 +148,18 @@ internal sealed class ApiServer : IAsyncDisposable
         using JsonDocument body = await JsonDocument.ParseAsync(request.Body, Strict, context.RequestAborted).ConfigureAwait(false);
 
         // 4.
-        using var cancel = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopNow.Token);
-        if (path == "/chat/completions") await _chat.HandleAsync(context, body.RootElement, _models, tenant, cancel.Token).ConfigureAwait(false);
-        else if (path == "/embeddings") await EmbeddingEndpoint.HandleAsync(context, body.RootElement, _models, cancel.Token).ConfigureAwait(false);
-        else await _completions.HandleAsync(context, body.RootElement, _models, tenant, cancel.Token).ConfigureAwait(false);
+        using ModelLease lease = ChatFields.Rent(body.RootElement, _models);
+        using var cancel = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopNow.Token, lease.Cut);
+        try
+        {
+            if (path == "/chat/completions") await _chat.HandleAsync(context, body.RootElement, lease.Model, tenant, cancel.Token).ConfigureAwait(false);
+            else if (path == "/embeddings") await EmbeddingEndpoint.HandleAsync(context, body.RootElement, lease.Model, cancel.Token).ConfigureAwait(false);
+            else await _completions.HandleAsync(context, body.RootElement, lease.Model, tenant, cancel.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (lease.Cut.IsCancellationRequested && !context.RequestAborted.IsCancellationRequested && !_stopNow.IsCancellationRequested)
+        {
+            throw new ApiException(503, $"the model '{lease.Model.Name}' was unloaded", "model", "model_unloaded");
+        }
     }
 
     private static void Need(HttpRequest request, string method)
@@ -216,6 +224,7 @@ internal sealed class ApiServer : IAsyncDisposable
             json.WriteString("object"u8, "model"u8);
             json.WriteNumber("created"u8, model.Since.ToUnixTimeSeconds());
             json.WriteString("owned_by"u8, "seeksharp"u8);
+            if (model.Parent is not null) json.WriteString("parent"u8, model.Parent);
             json.WriteNumber("context_length"u8, model.Model.Engine.ContextLength);
             json.WriteEndObject();
         }

@@ -8,9 +8,9 @@ namespace SeekSharp.Server;
 /// <summary><c>POST /v1/chat/completions</c>.</summary>
 internal sealed class ChatEndpoint(ServerOptions options, string fingerprint)
 {
-    public async Task HandleAsync(HttpContext context, JsonElement body, ChatModels models, string tenant, CancellationToken cancel)
+    public async Task HandleAsync(HttpContext context, JsonElement body, NamedModel model, string tenant, CancellationToken cancel)
     {
-        ChatCompletionRequest request = ChatFields.Read(body, models, tenant);
+        ChatCompletionRequest request = ChatFields.Read(body, model, tenant);
         using ChatRun run = ChatRun.Begin(request.Model.Model, request.Chat);
         var head = new Head($"chatcmpl-{Guid.NewGuid():N}", DateTimeOffset.UtcNow.ToUnixTimeSeconds(), request.Model.Name, fingerprint, request.Model.Model.Tokenizer!);
         if (request.Stream) await StreamAsync(context.Response, request, run, head, cancel).ConfigureAwait(false);

@@ -17,10 +17,10 @@ internal static partial class ChatFields
     private static partial Regex FunctionName();
 
     /// <exception cref="ApiException">Something is missing, wrong or not supported; its field is named.</exception>
-    public static ChatCompletionRequest Read(JsonElement body, ChatModels models, string tenant)
+    public static ChatCompletionRequest Read(JsonElement body, NamedModel model, string tenant)
     {
         var fields = new JsonFields(body);
-        NamedModel model = ModelOf(fields, models);
+        _ = fields.Text("model"); // known already
         JsonArray messages = Messages(fields);
         JsonArray? tools = Tools(fields);
         (ToolMode mode, string? tool) = Choice(fields, tools);
@@ -47,6 +47,7 @@ internal static partial class ChatFields
             Sampling = RequestFields.Sampling(fields, model.Model.Defaults, logprobs ? (int?)top ?? 0 : null, MaxTokens(fields)),
             Choices = RequestFields.Choices(fields),
             Stop = RequestFields.Stops(fields),
+            Adapter = model.Adapter,
             Tenant = tenant,
         };
         if (fields.Array("modalities") is { } modalities && (modalities.Count != 1 || modalities[0].Value.ToString() != "text")) throw ApiException.Invalid("modalities", "supported is [\"text\"]");
@@ -54,10 +55,12 @@ internal static partial class ChatFields
         return new ChatCompletionRequest(model, chat, stream, usage);
     }
 
-    public static NamedModel ModelOf(JsonFields fields, ChatModels models)
+    /// <summary>The model that a request names; it stays until the lease ends.</summary>
+    /// <exception cref="ApiException">There is none of that name.</exception>
+    public static ModelLease Rent(JsonElement body, ChatModels models)
     {
-        string? name = fields.Text("model");
-        return models.Find(name) ?? throw new ApiException(404, name is null ? "no model is loaded" : $"there is no model '{name}'; GET /v1/models lists them", "model", "model_not_found");
+        string? name = new JsonFields(body).Text("model");
+        return models.Rent(name) ?? throw new ApiException(404, name is null ? "no model is loaded" : $"there is no model '{name}'; GET /v1/models lists them", "model", "model_not_found");
     }
 
     private static int? MaxTokens(JsonFields fields)

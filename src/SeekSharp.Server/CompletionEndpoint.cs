@@ -12,9 +12,9 @@ internal sealed class CompletionEndpoint(ServerOptions options, string fingerpri
 
     private sealed record Request(NamedModel Model, IReadOnlyList<ChatRequest> Prompts, bool Echo, bool Logs, bool Stream, bool StreamUsage);
 
-    public async Task HandleAsync(HttpContext context, JsonElement body, ChatModels models, string tenant, CancellationToken cancel)
+    public async Task HandleAsync(HttpContext context, JsonElement body, NamedModel model, string tenant, CancellationToken cancel)
     {
-        Request request = Read(body, models, tenant);
+        Request request = Read(body, model, tenant);
         var runs = new List<ChatRun>(request.Prompts.Count);
         try
         {
@@ -30,10 +30,10 @@ internal sealed class CompletionEndpoint(ServerOptions options, string fingerpri
         }
     }
 
-    private static Request Read(JsonElement body, ChatModels models, string tenant)
+    private static Request Read(JsonElement body, NamedModel model, string tenant)
     {
         var fields = new JsonFields(body);
-        NamedModel model = ChatFields.ModelOf(fields, models);
+        _ = fields.Text("model"); // known already
         Tokenizer tokenizer = model.Model.Tokenizer ?? throw new ApiException(400, "the model has no tokenizer");
         IReadOnlyList<ChatPrompt> prompts = Prompts(fields, "prompt", RequestFields.MostChoices, model.Model, tokenizer);
         int choices = RequestFields.Choices(fields);
@@ -47,7 +47,7 @@ internal sealed class CompletionEndpoint(ServerOptions options, string fingerpri
         var sampling = RequestFields.Sampling(fields, model.Model.Defaults, logs, (int?)fields.Whole("max_tokens", 1, int.MaxValue) ?? 16); // OpenAI's default
         IReadOnlyList<string> stops = RequestFields.Stops(fields);
         fields.RefuseRest(RequestFields.Harmless);
-        ChatRequest[] requests = [.. prompts.Select(prompt => new ChatRequest { Prompt = prompt, Sampling = sampling, Choices = choices, Stop = stops, Tenant = tenant })];
+        ChatRequest[] requests = [.. prompts.Select(prompt => new ChatRequest { Prompt = prompt, Sampling = sampling, Choices = choices, Stop = stops, Adapter = model.Adapter, Tenant = tenant })];
         return new Request(model, requests, echo, logs is not null, stream, usage);
     }
 

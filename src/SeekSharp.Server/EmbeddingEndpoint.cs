@@ -12,10 +12,11 @@ internal static class EmbeddingEndpoint
 {
     private const int MostTexts = 2048; // OpenAI's
 
-    public static async Task HandleAsync(HttpContext context, JsonElement body, ChatModels models, CancellationToken cancel)
+    public static async Task HandleAsync(HttpContext context, JsonElement body, NamedModel model, CancellationToken cancel)
     {
         var fields = new JsonFields(body);
-        NamedModel model = ChatFields.ModelOf(fields, models);
+        _ = fields.Text("model"); // known already
+        if (model.Adapter is not null) throw ApiException.Invalid("model", $"'{model.Name}' is an adapter: embeddings are those of '{model.Parent}'", "unsupported_parameter");
         Tokenizer tokenizer = model.Model.Tokenizer ?? throw new ApiException(400, "the model has no tokenizer");
         IReadOnlyList<int[]> texts = Texts(fields, model.Model, tokenizer);
         bool isBase64 = fields.Text("encoding_format") switch

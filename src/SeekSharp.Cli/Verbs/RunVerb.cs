@@ -154,7 +154,7 @@ internal static class RunVerb
 
     internal static void Tell(string line) => Console.Error.WriteLine(Style.Dim(Style.OnError) + line + Style.End(Style.OnError));
 
-    private static (string Name, string Folder) AdapterOf(string given) => given.Split('=', 2) is [{ Length: > 0 } name, { Length: > 0 } folder] ? (name, folder)
+    internal static (string Name, string Folder) AdapterOf(string given) => given.Split('=', 2) is [{ Length: > 0 } name, { Length: > 0 } folder] ? (name, folder)
         : throw CliException.Usage($"--adapter: expected NAME=FOLDER, found '{given}'");
 
     private static ChatModel Load(ModelFolder folder, ModelOptions options, EngineOptions engine)

@@ -26,8 +26,18 @@ internal static class ServeVerb
         Option<int> parallel = Range.AtLeast(new Option<int>("--parallel") { Description = "Answers that are computed at once (default: 64)", HelpName = "N", DefaultValueFactory = _ => 64 }, 1);
         Option<int> queue = Range.AtLeast(new Option<int>("--queue") { Description = "Answers that wait at most; beyond, requests get 429 (default: 1024)", HelpName = "N", DefaultValueFactory = _ => 1024 }, 1);
         Option<int> drain = Range.AtLeast(new Option<int>("--drain") { Description = "Seconds that running requests have to finish when the server is stopped (default: 30)", HelpName = "S", DefaultValueFactory = _ => 30 }, 0);
+        var adapters = new Option<string[]>("--adapter") { Description = "A LoRA adapter of the (first) model, a folder as PEFT saves it; requests name it as their model; may be given several times", HelpName = "NAME=FOLDER" };
+        var cacheFolder = new Option<string?>("--cache-dir") { Description = "Keep what was read on disk, too, in this folder: it survives a restart", HelpName = "FOLDER" };
+        var cacheSize = new Option<string?>("--cache-size") { Description = "Bytes that --cache-dir may take, such as 20GB (default: 10GB)", HelpName = "SIZE" };
+        cacheSize.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && !Amounts.TryParseBytes(result.Tokens[0].Value, out _))
+                result.AddError($"--cache-size: expected a size such as 20GB or 800MB, found '{result.Tokens[0].Value}'");
+        });
+        var speculation = new SpeculationFlags();
         var compute = new ComputeOptions();
-        var command = new Command("serve", "Serve models over HTTP, as DeepSeek's and OpenAI's API") { models, host, port, keys, parallel, queue, drain };
+        var command = new Command("serve", "Serve models over HTTP, as DeepSeek's and OpenAI's API") { models, host, port, keys, parallel, queue, drain, adapters, cacheFolder, cacheSize };
+        speculation.AddTo(command);
         compute.AddTo(command);
         command.SetAction(async (parsed, cancel) =>
         {
@@ -44,13 +54,46 @@ internal static class ServeVerb
             var engine = new EngineOptions { Scheduler = new SchedulerOptions { MaxRunning = parsed.GetValue(parallel), MaxWaiting = parsed.GetValue(queue) } };
             (string Name, string Path)[] named = [.. parsed.GetValue(models)!.Select(Named)];
             if (named.GroupBy(m => m.Name).FirstOrDefault(g => g.Count() > 1) is { } twice) throw CliException.Usage($"two models are named '{twice.Key}': give one of them as NAME=MODEL");
-            return await RunAsync(options, named, compute.Read(parsed), engine, TimeSpan.FromSeconds(parsed.GetValue(drain)), cancel).ConfigureAwait(false);
+            SpeculationFlags.Choice guessing = speculation.Read(parsed, new SpeculationOptions());
+            if (guessing.Draft is not null && named.Length > 1) throw CliException.Usage("--draft goes with one MODEL");
+            (string Name, string Folder)[] loras = [.. (parsed.GetValue(adapters) ?? []).Select(RunVerb.AdapterOf)];
+            if (named.Select(m => m.Name).Concat(loras.Select(a => a.Name)).GroupBy(n => n).FirstOrDefault(g => g.Count() > 1) is { } same)
+                throw CliException.Usage($"--adapter: the name '{same.Key}' is given twice");
+            string? folder = parsed.GetValue(cacheFolder), size = parsed.GetValue(cacheSize);
+            if (folder is null && size is not null) throw CliException.Usage("--cache-size needs a --cache-dir");
+            var request = new Request
+            {
+                Server = options,
+                Models = named,
+                Adapters = loras,
+                Options = compute.Read(parsed, multiTokenPrediction: guessing.Options.MultiTokenPrediction),
+                Engine = engine,
+                Speculation = guessing,
+                CacheFolder = folder,
+                CacheBytes = size is not null && Amounts.TryParseBytes(size, out long bytes) ? bytes : 10_000_000_000,
+                Drain = TimeSpan.FromSeconds(parsed.GetValue(drain)),
+            };
+            return await RunAsync(request, cancel).ConfigureAwait(false);
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(ServerOptions options, (string Name, string Path)[] named, ModelOptions model, EngineOptions engine, TimeSpan drain, CancellationToken cancel)
+    private sealed record Request
     {
+        public required ServerOptions Server { get; init; }
+        public required (string Name, string Path)[] Models { get; init; }
+        public required (string Name, string Folder)[] Adapters { get; init; }
+        public required ModelOptions Options { get; init; }
+        public required EngineOptions Engine { get; init; }
+        public required SpeculationFlags.Choice Speculation { get; init; }
+        public required string? CacheFolder { get; init; }
+        public required long CacheBytes { get; init; }
+        public required TimeSpan Drain { get; init; }
+    }
+
+    private static async Task<int> RunAsync(Request request, CancellationToken cancel)
+    {
+        (ServerOptions options, TimeSpan drain) = (request.Server, request.Drain);
         var models = new ChatModels();
         var loaded = new List<IDisposable>(); // in the order of disposal
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -61,15 +104,25 @@ internal static class ServeVerb
         });
         try
         {
-            foreach ((string name, string path) in named)
+            var budget = new ThreadBudget(request.Options.Threads); // one for all models
+            loaded.Add(budget);
+            ModelOptions model = request.Options with { Budget = budget };
+            DiskTier? disk = request.CacheFolder is { } cache ? OpenDisk(cache, request.CacheBytes, options.Log) : null;
+            if (disk is not null) loaded.Insert(0, disk);
+            foreach ((string name, string path) in request.Models)
             {
                 stop.Token.ThrowIfCancellationRequested();
                 long began = Stopwatch.GetTimestamp();
                 ModelFolder folder = ModelArgument.Open(path);
                 loaded.Insert(0, folder);
                 ModelArgument.Tokenizer(folder); // a server answers in text
-                ChatModel chat = Load(folder, model, engine);
+                var guessing = new SpeculationFlags.Loaded(request.Speculation, folder, model);
+                loaded.Insert(0, guessing);
+                ChatModel chat = Load(folder, model, request.Engine with { Speculation = guessing.Options, ModelName = name, Disk = disk, ModelIdentity = disk is null ? "" : ModelIdentity.Of(folder) });
                 loaded.Insert(0, chat);
+                SpeculationFlags.Require(request.Speculation, chat.Model, path);
+                if (path == request.Models[0].Path && name == request.Models[0].Name)
+                    foreach ((string adapter, string place) in request.Adapters) chat.AddAdapter(adapter, place);
                 models.Add(name, chat);
                 Console.Error.WriteLine($"{name}: loaded in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s, context {chat.Engine.ContextLength} tokens");
             }
@@ -90,6 +143,21 @@ internal static class ServeVerb
         {
             foreach (IDisposable one in loaded) one.Dispose();
         }
+    }
+
+    private static DiskTier OpenDisk(string folder, long bytes, Action<string>? log)
+    {
+        string? problem = null;
+        bool isOpen = false;
+        var disk = new DiskTier(folder, bytes, line =>
+        {
+            if (isOpen) log?.Invoke(line); // later trouble costs no answer
+            else problem = line;
+        });
+        isOpen = true;
+        if (!disk.IsOff) return disk;
+        disk.Dispose();
+        throw new CliException($"--cache-dir {folder}: {problem ?? "it cannot be used"}");
     }
 
     private static ChatModel Load(ModelFolder folder, ModelOptions options, EngineOptions engine)
