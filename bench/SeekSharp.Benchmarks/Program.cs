@@ -20,6 +20,11 @@ internal static unsafe partial class Program
             PackingSpeed.Run(args[1..]);
             return;
         }
+        if (args is ["formats", ..])
+        {
+            FormatSpeed.Run(args[1..]);
+            return;
+        }
         if (args is ["stream", ..])
         {
             Stream(args[1..]);

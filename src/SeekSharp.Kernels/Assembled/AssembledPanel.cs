@@ -36,12 +36,12 @@ internal static unsafe class AssembledPanel
         new Span<float>(sums, count * 32).Clear();
         var widen = (delegate* unmanaged[SuppressGCTransition]<byte*, long, void*, void*, byte*, void>)tiles->Widen;
         byte* lookedUp = expanded + ChunkBlocks * tiles->ExpandedBytes;
-        long chunkBytes = codebook ? 32 * NumberFormats.BlockBytes(tiles->Format) : ChunkBlocks / tiles->RecordBlocks * tiles->RecordBytes;
+        long chunkBytes = codebook ? CodebookLayout.Of(tiles->Format).RecordBytes : ChunkBlocks / tiles->RecordBlocks * tiles->RecordBytes;
         for (int block = 0; block < blocks; block += ChunkBlocks, p += chunkBytes)
         {
             int n = Math.Min(ChunkBlocks, blocks - block);
             long offset = (long)block * ActivationForms.UnsignedBytes;
-            if (codebook) CodebookRecord.LookUp(tiles->Format, p, lookedUp);
+            if (codebook) ((delegate* unmanaged[SuppressGCTransition]<byte*, byte*, void>)tiles->LookUp)(p, lookedUp);
             if (few)
             {
                 Groups(tiles->Direct, IntegerTileAssembler.PackedRows, lookedUp, n, rows, count, sums, offset);

@@ -8,6 +8,8 @@ internal unsafe struct AssembledTiles
     public fixed long Wide[FloatTileAssembler.MostRows + 1];
     /// <summary>Packed to expanded; 0 where a format needs none.</summary>
     public nint Widen;
+    /// <summary>A codebook format's record looked up.</summary>
+    public nint LookUp;
     /// <summary>Of a record of 32 inputs or more, and of a block expanded.</summary>
     public int RecordBytes, RecordBlocks, ExpandedBytes;
     public NumberFormat Format;
@@ -36,6 +38,7 @@ internal unsafe struct AssembledTiles
     {
         (tiles->RecordBytes, tiles->RecordBlocks, tiles->ExpandedBytes) = (shape.RecordBytes, shape.Blocks, shape.ExpandedBytes);
         tiles->Widen = Checked(IntegerTileAssembler.Expand(shape));
+        if (PackedLayout.IsCodebook(shape.Format)) tiles->LookUp = Checked(CodebookAssembler.LookUp(shape.Format));
         for (int rows = 1; rows <= IntegerTileAssembler.PackedRows; rows++) tiles->Direct[rows] = Checked(IntegerTileAssembler.Packed(shape, rows));
         var kind = (shape.Parts, shape.Mins, shape.Zero == 0, shape.MinsAreSubtracted);
         if (!Expanded.TryGetValue(kind, out nint[]? wide))

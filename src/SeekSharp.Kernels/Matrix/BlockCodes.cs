@@ -63,7 +63,7 @@ internal unsafe struct BlockCodes
         {
             if (PackedLayout.IsCodebook(format))
             {
-                D = CodebookBlocks.Read(format, src, (int*)codes, sub, 1);
+                D = CodebookBlocks.Read(format, src, (int*)codes, sub);
                 return;
             }
             new Span<sbyte>(sub, 16).Fill(1);

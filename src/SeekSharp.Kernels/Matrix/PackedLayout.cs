@@ -8,7 +8,7 @@ namespace SeekSharp.Kernels;
 /// <item>for each 32 inputs the codes, as planes in order [k-quad][32 outputs][4 k]: 4-bit plane (64 bytes a quad; outputs 0–15 in the low nibbles, 16–31
 /// in the high ones), 2-bit plane (32 bytes; byte (o mod 8)·4 + k, bits 2·(o div 8)), 1-bit plane (16 bytes; byte (o mod 4)·4 + k, bit o div 4), byte plane (128 bytes).</item>
 /// </list>
-/// The codebook formats (IQ1, IQ2, IQ3) keep their blocks as in the file, one of each of the 32 outputs in a record. F32 and F16 are [k][32], BF16 and FP8
+/// The codebook formats (IQ1, IQ2, IQ3) have records of their own (<see cref="CodebookLayout"/>). F32 and F16 are [k][32], BF16 and FP8
 /// [k / 2][32][2], K filled up to an even number.
 /// </summary>
 /// <param name="Blocks">Blocks of 32 inputs in a record: 1 or 8.</param>
@@ -22,7 +22,7 @@ namespace SeekSharp.Kernels;
 internal readonly record struct PackedLayout(int Blocks, int Header, bool Four, bool Two, bool One, bool Eight, int Parts, bool Mins)
 {
     /// <summary>Goes up with every change of how a format lies in memory: files of packed weights from before are then refused.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
 
     /// <summary>Outputs of a panel.</summary>
     public const int Width = 32;
@@ -36,7 +36,7 @@ internal readonly record struct PackedLayout(int Blocks, int Header, bool Four, 
     /// <summary>Bytes of a record.</summary>
     public int RecordBytes => Header + Blocks * CodeBytes;
 
-    /// <summary>True for the formats whose blocks stay as in the file and are looked up in a codebook.</summary>
+    /// <summary>True for the formats that are looked up in a codebook.</summary>
     public static bool IsCodebook(NumberFormat format) => format is >= NumberFormat.IQ1_S and <= NumberFormat.IQ3_S;
 
     /// <summary>Is there a product for the format?</summary>
@@ -64,7 +64,7 @@ internal readonly record struct PackedLayout(int Blocks, int Header, bool Four, 
     /// <summary>Bytes of a panel with K = <paramref name="cols"/>.</summary>
     public static long PanelBytes(NumberFormat format, long cols)
     {
-        if (IsCodebook(format)) return checked(Width * NumberFormats.ByteCount(format, cols));
+        if (IsCodebook(format)) return checked(cols / 256 * CodebookLayout.Of(format).RecordBytes);
         if (!NumberFormats.IsInteger(format)) return checked((cols + 1) / 2 * 2 * Width * NumberFormats.BlockBytes(format));
         PackedLayout layout = Of(format);
         return checked(cols / (BlockInputs * layout.Blocks) * layout.RecordBytes);

@@ -30,7 +30,7 @@ internal static unsafe class IntegerPanel<S, F, I, T>
         new Span<float>(sums, count * 32).Clear();
         byte* p = a->Panels + panel * a->PanelBytes;
         bool codebook = PackedLayout.IsCodebook(T.Format);
-        int recordBytes = codebook ? 32 * NumberFormats.BlockBytes(T.Format) : T.Header + T.Blocks * T.CodeBytes;
+        int recordBytes = codebook ? CodebookLayout.Of(T.Format).RecordBytes : T.Header + T.Blocks * T.CodeBytes;
         for (int block = 0; block < blocks; block += ChunkBlocks)
         {
             int n = Math.Min(ChunkBlocks, blocks - block);
@@ -83,7 +83,7 @@ internal static unsafe class IntegerPanel<S, F, I, T>
             if (PackedLayout.IsCodebook(T.Format))
             {
                 chunk = scratch;
-                if (k == k0) CodebookRecord.LookUp(T.Format, p + (long)(k / inputs) * 32 * NumberFormats.BlockBytes(T.Format), chunk);
+                if (k == k0) CodebookRecord.LookUp(T.Format, p + (long)(k / inputs) * CodebookLayout.Of(T.Format).RecordBytes, chunk);
             }
             else
             {

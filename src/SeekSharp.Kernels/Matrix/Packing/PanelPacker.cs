@@ -26,7 +26,7 @@ internal unsafe struct PanelPacker : IParallelWork
 
         bool plain = outputs < 32 || Stored != Format;
         if (plain) PlainPacker.Pack(Format, Stored, Cols, source, outputs, panel, PanelBytes, Scales == null ? null : Scales + index * 32 / 128 * ((Cols + 127) / 128));
-        else if (PackedLayout.IsCodebook(Format)) PlainPacker.PackRaw(Format, rowBytes, source, outputs, panel);
+        else if (PackedLayout.IsCodebook(Format)) CodebookPacker.Pack(Format, rowBytes, source, outputs, panel);
         else if (NumberFormats.IsInteger(Format)) IntegerPanelPacker.Pack(Format, Cols, source, panel);
         else FloatPanelPacker.Pack(Format, Cols, source, panel);
     }

@@ -19,18 +19,8 @@ internal static unsafe class PlainPacker
         for (long done = 0; done < panelBytes; done += 1 << 30) new Span<byte>(panel + done, (int)Math.Min(1 << 30, panelBytes - done)).Clear();
         long rowBytes = NumberFormats.ByteCount(format, cols);
         if (!NumberFormats.IsInteger(format)) PackFloats(format, stored, cols, source, rowBytes, outputs, panel, scales);
-        else if (PackedLayout.IsCodebook(format)) PackRaw(format, rowBytes, source, outputs, panel);
+        else if (PackedLayout.IsCodebook(format)) CodebookPacker.Pack(format, rowBytes, source, outputs, panel);
         else PackIntegers(format, cols, source, rowBytes, outputs, panel);
-    }
-
-    /// <summary>The codebook formats: blocks as they are, one of each output in turn.</summary>
-    public static void PackRaw(NumberFormat format, long rowBytes, byte* source, int outputs, byte* panel)
-    {
-        int blockBytes = NumberFormats.BlockBytes(format);
-        long blocks = rowBytes / blockBytes;
-        for (long b = 0; b < blocks; b++)
-            for (int o = 0; o < outputs; o++)
-                Unsafe.CopyBlockUnaligned(panel + (b * 32 + o) * blockBytes, source + o * rowBytes + b * blockBytes, (uint)blockBytes);
     }
 
     // Pieces of K, so that the panel's lines being written stay in cache while the 32 rows pass.
