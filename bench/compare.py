@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Ours against llama.cpp, in turn, in one run: medians of pairs, and the raw figures as JSON.
 
-usage: bench/compare.py [--pairs 5] [--out bench/results/NAME.json] [--peer llama-bench] [--tier TIER] [--deep] [--kv FORMAT] PEER_FOLDER MODEL.gguf ...
+usage: bench/compare.py [--pairs 5] [--out bench/results/NAME.json] [--peer llama-bench] [--tier TIER] [--deep] [--kv FORMAT] [--sequences N] PEER_FOLDER MODEL.gguf ...
 
 PEER_FOLDER holds llama-bench (../shared/peers/llama.cpp/unpack.sh FOLDER); models come from ../shared/peers/synth_gguf.py. --deep measures 2,048 tokens
-(prefill, and decoding after them) instead of 512 and 64; llama.cpp gets the better of -fa 0 and -fa 1 there.
+(prefill, and decoding after them) instead of 512 and 64; llama.cpp gets the better of -fa 0 and -fa 1 there, found in the first pair. --sequences: N prompts of
+128 tokens and 64 tokens each, decoded together, against llama-batched-bench.
 """
 import argparse, datetime, json, os, platform, statistics, subprocess, sys
 
@@ -27,14 +28,30 @@ def speed(rows, prompt):
     return next(row["avg_ts"] for row in rows if bool(row["n_prompt"]) == prompt)
 
 
-def pair(model, options, program):
+def together(model, options, folder):
+    env = dict(os.environ, **({"SEEKSHARP_KERNELS": options.tier} if options.tier else {}))
+    n = str(options.sequences)
+    a = json.loads(subprocess.run([OURS, "bench", model, "--json", "--threads", "2", "--sequences", n], env=env, capture_output=True, check=True, text=True).stdout)
+    args = [os.path.join(folder, "llama-batched-bench"), "-m", model, "-t", "2", "-tb", "2", "-c", str(256 * options.sequences), "-npp", "128", "-ntg", "64", "-npl", n, "--output-format", "jsonl"]
+    lines = subprocess.run(args, capture_output=True, check=True, text=True).stdout.splitlines()
+    b = json.loads(next(line for line in lines if line.startswith("{")))
+    return {"ours": [a], "peer": [b], "prefill": [a["prefill_tps"], b["speed_pp"]], "decode": [a["decode_tps"], b["speed_tg"]]}
+
+
+def pair(model, options, program, flash):
+    if options.sequences:
+        return together(model, options, options.folder)
     if not options.deep:
         a = ours(model, 512, 64, 0, options.kv, options.tier)
         b = peer(program, model, 512, 64, 0, None)
         return {"ours": [a], "peer": [b], "prefill": [a["prefill_tps"], speed(b, True)], "decode": [a["decode_tps"], speed(b, False)]}
     a = [ours(model, 2048, 0, 0, options.kv, options.tier), ours(model, 0, 64, 2048, options.kv, options.tier)]
-    b = [peer(program, model, 2048, 0, 0, flash) + peer(program, model, 0, 64, 2048, flash) for flash in ("0", "1")]
-    return {"ours": a, "peer": b, "prefill": [a[0]["prefill_tps"], max(speed(rows, True) for rows in b)], "decode": [a[1]["decode_tps"], max(speed(rows, False) for rows in b)]}
+    prefills = {f: peer(program, model, 2048, 0, 0, f) for f in flash["prefill"]}
+    decodes = {f: peer(program, model, 0, 64, 2048, f) for f in flash["decode"]}
+    flash["prefill"] = [max(prefills, key=lambda f: speed(prefills[f], True))]
+    flash["decode"] = [max(decodes, key=lambda f: speed(decodes[f], False))]
+    prefill, decode = prefills[flash["prefill"][0]], decodes[flash["decode"][0]]
+    return {"ours": a, "peer": [*prefills.values(), *decodes.values()], "prefill": [a[0]["prefill_tps"], speed(prefill, True)], "decode": [a[1]["decode_tps"], speed(decode, False)]}
 
 
 def main():
@@ -45,22 +62,23 @@ def main():
     parser.add_argument("--tier")
     parser.add_argument("--kv")
     parser.add_argument("--deep", action="store_true")
+    parser.add_argument("--sequences", type=int, default=0)
     parser.add_argument("folder")
     parser.add_argument("models", nargs="+")
     options = parser.parse_args()
     program = os.path.join(options.folder, options.peer)
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor()) if os.path.exists("/proc/cpuinfo") else platform.processor()
-    result = {"date": datetime.date.today().isoformat(), "cpu": cpu, "cores": os.cpu_count(), "peer": options.peer, "deep": options.deep, "kv": options.kv, "models": {}}
+    result = {"date": datetime.date.today().isoformat(), "cpu": cpu, "cores": os.cpu_count(), "peer": options.peer, "deep": options.deep, "kv": options.kv, "tier": options.tier, "sequences": options.sequences, "models": {}}
     print(f"{'model':24} {'prefill':>8} {'peer':>8} {'ratio':>6}   {'decode':>8} {'peer':>8} {'ratio':>6}   of bandwidth", flush=True)
     for model in options.models:
-        pairs = []
+        pairs, flash = [], {"prefill": ["0", "1"], "decode": ["0", "1"]}
         for _ in range(options.pairs):
-            pairs.append(pair(model, options, program))
+            pairs.append(pair(model, options, program, flash))
         name = os.path.basename(model)
         row = {}
         for what in ("prefill", "decode"):
             row[what] = {"ours": statistics.median(p[what][0] for p in pairs), "peer": statistics.median(p[what][1] for p in pairs), "ratio": statistics.median(p[what][0] / p[what][1] for p in pairs)}
-        row["decode_bandwidth_share"] = statistics.median(p["ours"][-1]["decode_bandwidth_share"] for p in pairs)
+        row["decode_bandwidth_share"] = statistics.median(p["ours"][-1].get("decode_bandwidth_share", 0) for p in pairs)
         result["models"][name] = {"medians": row, "pairs": pairs}
         p, d = row["prefill"], row["decode"]
         print(f"{name:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×   {row['decode_bandwidth_share']:.0%}", flush=True)

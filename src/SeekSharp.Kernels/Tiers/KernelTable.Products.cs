@@ -67,6 +67,7 @@ internal sealed unsafe partial class KernelTable
     {
         if (MachineProbe.HasFastBF16) FillAttention<AttentionTiles.InPairs>();
         else FillAttention<AttentionTiles.InFloats>();
+        PeakInt8 = &AssembledPeak.Int8;
         delegate*<PanelArguments*, int, int, int, byte*, void> integer = &AssembledPanel.Integer, floats = &AssembledPanel.Float;
         for (int format = 0; format < Formats; format++)
             if (_products[format] != 0 && IsAssembled((NumberFormat)format)) _products[format] = NumberFormats.IsInteger((NumberFormat)format) ? (nint)integer : (nint)floats;
