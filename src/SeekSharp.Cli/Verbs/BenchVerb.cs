@@ -92,8 +92,12 @@ internal static class BenchVerb
             string guesses = AnswerReport.Speculation(engine);
             long peak = MachineMemory.Peak(); // before the probe takes memory of its own
             using var pool = new WorkerPool(model.Threads);
-            double bandwidth = MachineProbe.Measure(KernelTable.Current, pool).ReadAllGbs * 1e9;
-            long touched = ModelSize.Of(folder.LoadWeights(), model.Config).BytesPerToken;
+            MachineMeasurements machine = MachineProbe.Measure(KernelTable.Current, pool);
+            double bandwidth = machine.ReadAllGbs * 1e9;
+            ModelSize size = ModelSize.Of(folder.LoadWeights(), model.Config);
+            long touched = size.BytesPerToken;
+            // A prompt's tokens do not meet the output matrix. What else a prompt takes time for lowers the share.
+            double prefillGops = prefillSpeed * 2 * (size.ActiveParameters - (long)model.VocabularySize * model.Config.HiddenSize) / 1e9;
             var report = new JsonObject
             {
                 ["model"] = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder.Path)),
@@ -113,6 +117,8 @@ internal static class BenchVerb
                 ["experts_asked"] = model.ExpertCounts?.Asked,
                 ["experts_read"] = model.ExpertCounts?.Read,
                 ["bandwidth_gbs"] = Math.Round(bandwidth / 1e9, 2),
+                ["prefill_gops"] = Math.Round(prefillGops, 1),
+                ["int8_tile_gops"] = Math.Round(machine.Int8Gops, 1),
                 ["decode_bandwidth_share"] = Math.Round(decodeSpeed * touched / bandwidth, 4),
             };
             if (speculation.Options != SpeculationOptions.None)
