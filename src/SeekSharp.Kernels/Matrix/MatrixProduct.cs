@@ -47,9 +47,6 @@ internal static unsafe class MatrixProduct
     private const int PieceBytes = RowsPerItem * PackedLayout.Width * sizeof(float);
     private const long ScratchBytes = (96 << 10) + 2 * PieceBytes;
 
-    // With few rows an item is several panels: memory is read in long runs.
-    private const int FewRows = 16, ItemsPerThread = 16, MostPanels = 16;
-
     /// <summary>y[M, Rows] = x[M, Cols] · Wᵀ (+ bias).</summary>
     /// <param name="w">Weights.</param>
     /// <param name="x">Activations, at least <paramref name="m"/> rows.</param>
@@ -78,10 +75,6 @@ internal static unsafe class MatrixProduct
     {
         Prepared* prepared = stackalloc Prepared[jobs.Length];
         int items = 0, count = 0;
-        long fewRowsPanels = 0;
-        foreach (ref readonly ProductJob job in jobs)
-            if (job.Count <= FewRows) fewRowsPanels += job.Up is null ? job.Weights.Panels : 2 * job.Weights.Panels;
-        int group = (int)Math.Clamp(fewRowsPanels / (ItemsPerThread * pool.Threads), 1, MostPanels);
         foreach (ref readonly ProductJob job in jobs)
         {
             PackedMatrix w = job.Weights;
@@ -102,10 +95,8 @@ internal static unsafe class MatrixProduct
             }
             int pieces = (job.Count - 1) / RowsPerItem + 1;
             p.Pieces = pieces;
-            p.Panels = w.Panels;
-            p.Group = job.Count > FewRows ? 1 : job.Up is null ? group : Math.Max(1, group / 2);
             p.Rows = job.Count;
-            items = checked(items + ((w.Panels - 1) / p.Group + 1) * pieces);
+            items = checked(items + w.Panels * pieces);
             p.End = items;
         }
         var work = new Work { Jobs = prepared, Pool = pool, Kernels = kernels, Exact = arithmetic == Arithmetic.Exact ? kernels.ExactProduct : null };
@@ -138,7 +129,7 @@ internal static unsafe class MatrixProduct
     {
         public Panels First, Second; // Second: of a SwiGLU
         public bool HasSecond;
-        public int Pieces, Panels, Group, Rows, End;
+        public int Pieces, Rows, End;
         public ActivationForm Form;
         public byte* FormRows;
         public long FormRowBytes;
@@ -158,14 +149,11 @@ internal static unsafe class MatrixProduct
             int start = 0;
             for (; item >= job->End; job++) start = job->End;
             item -= start;
-            int panel = item / job->Pieces * job->Group, end = Math.Min(panel + job->Group, job->Panels);
+            int panel = item / job->Pieces;
             int first = item % job->Pieces * RowsPerItem, count = Math.Min(RowsPerItem, job->Rows - first);
             byte* scratch = Pool.Scratch(worker, ScratchBytes);
-            for (; panel < end; panel++)
-            {
-                if (job->HasSecond) Gated(job, panel, first, count, scratch);
-                else Panel(&job->First, panel, first, count, scratch);
-            }
+            if (job->HasSecond) Gated(job, panel, first, count, scratch);
+            else Panel(&job->First, panel, first, count, scratch);
         }
 
         private readonly void Panel(Panels* p, int panel, int first, int count, byte* scratch)
