@@ -37,8 +37,8 @@ internal sealed class SourcePages(IReadOnlyList<FileImage> images)
 
     private FileImage? ImageOf(nint address)
     {
-        foreach (FileImage image in images)
-            if (image.Maps(address)) return image;
+        for (int i = 0; i < images.Count; i++) // without an enumerator: steps of generation come here too
+            if (images[i].Maps(address)) return images[i];
         return null;
     }
 }
