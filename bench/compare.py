@@ -22,7 +22,10 @@ def ours(model, prefill, decode, depth, kv, tier):
 
 def peer(program, model, prefill, decode, depth, flash):
     args = [program, "-m", model, "-t", "2", "-p", str(prefill), "-n", str(decode), "-d", str(depth), "-r", "1", "-o", "json"]
-    return json.loads(subprocess.run(args + (["-fa", flash] if flash else []), capture_output=True, check=True, text=True).stdout)
+    rows = json.loads(subprocess.run(args + (["-fa", flash] if flash else []), capture_output=True, check=True, text=True).stdout)
+    for row in rows:
+        row["model_filename"] = os.path.basename(row["model_filename"])
+    return rows
 
 
 def speed(rows, prompt):
