@@ -109,14 +109,7 @@ public sealed class SeekSharpChatClient : IChatClient
     };
 
     /// <inheritdoc/>
-    public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        return serviceKey is not null ? null
-            : serviceType == typeof(ChatClientMetadata) ? _metadata
-            : serviceType.IsInstanceOfType(this) ? this
-            : null;
-    }
+    public object? GetService(Type serviceType, object? serviceKey = null) => ServiceOf.Leaf(this, _metadata, serviceType, serviceKey);
 
     /// <summary>Frees the model. Answers that are under way end. A second call does nothing.</summary>
     public void Dispose()

@@ -85,14 +85,7 @@ public sealed class SeekSharpEmbeddingGenerator : IEmbeddingGenerator<string, Em
         ?? throw new CheckpointException($"{_model.Folder.Path}: there is no tokenizer, so it takes no texts");
 
     /// <inheritdoc/>
-    public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        return serviceKey is not null ? null
-            : serviceType == typeof(EmbeddingGeneratorMetadata) ? _metadata
-            : serviceType.IsInstanceOfType(this) ? this
-            : null;
-    }
+    public object? GetService(Type serviceType, object? serviceKey = null) => ServiceOf.Leaf(this, _metadata, serviceType, serviceKey);
 
     /// <summary>Frees the model, if it was loaded for this alone. A second call does nothing.</summary>
     public void Dispose()

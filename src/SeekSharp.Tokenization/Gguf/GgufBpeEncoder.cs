@@ -32,14 +32,7 @@ internal sealed class GgufBpeEncoder : GgufEncoder.WordEncoder
         _from.Clear();
         _from.Add(text, start, length, first: false);
         long budget = TextPattern.Budget(length);
-        foreach (PreTokenizer step in _steps)
-        {
-            _to.Clear();
-            _to.Budget = budget;
-            for (int i = 0; i < _from.Count; i++) step.Split(_from[i], _to);
-            budget = _to.Budget;
-            (_from, _to) = (_to, _from);
-        }
+        PreTokenizer.CutAll(_steps, ref _from, ref _to, ref budget);
         for (int i = 0; i < _from.Count; i++) _model.Encode(_from[i].Span, _work, output);
         _from.Clear();
     }

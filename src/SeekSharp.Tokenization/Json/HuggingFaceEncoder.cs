@@ -56,7 +56,7 @@ internal sealed class HuggingFaceEncoder(
         PieceList to = new();
         from.Add(normalized, first: true);
         long budget = TextPattern.Budget(normalized.Length);
-        Cut(ref from, ref to, ref budget);
+        PreTokenizer.CutAll(preTokenizers, ref from, ref to, ref budget);
         List<string> pieces = [];
         for (int i = 0; i < from.Count; i++) pieces.Add(mapsBytes ? ByteLevelNormalizer.Letters(from[i].Span) : from[i].Span.ToString());
         return pieces;
@@ -107,24 +107,11 @@ internal sealed class HuggingFaceEncoder(
         // (4)
         work.From.Clear();
         work.From.Add(text, start, end - start, first);
-        Cut(ref work.From, ref work.To, ref work.PatternBudget);
+        PreTokenizer.CutAll(preTokenizers, ref work.From, ref work.To, ref work.PatternBudget);
         // (5)
         PieceList words = work.From;
         for (int i = 0; i < words.Count; i++) model.Encode(words[i].Span, work.Model, work.Ids);
         words.Clear();
-    }
-
-    private void Cut(ref PieceList from, ref PieceList to, ref long budget)
-    {
-        foreach (PreTokenizer pre in preTokenizers)
-        {
-            to.Clear();
-            to.Budget = budget;
-            for (int i = 0; i < from.Count; i++) pre.Split(from[i], to);
-            budget = to.Budget;
-            (from, to) = (to, from);
-        }
-        to.Clear();
     }
 
     private static bool EndsInWord(string text, int start, int end)

@@ -4,6 +4,24 @@ namespace SeekSharp.Tokenization;
 internal abstract class PreTokenizer
 {
     public abstract void Split(in Piece piece, PieceList output);
+
+    /// <summary>Cuts all pieces with each of the steps in turn.</summary>
+    /// <param name="steps">One after the other.</param>
+    /// <param name="pieces">What is cut; then the result.</param>
+    /// <param name="spare">Room; it is empty afterwards.</param>
+    /// <param name="budget">What patterns may still cost.</param>
+    public static void CutAll(PreTokenizer[] steps, ref PieceList pieces, ref PieceList spare, ref long budget)
+    {
+        foreach (PreTokenizer step in steps)
+        {
+            spare.Clear();
+            spare.Budget = budget;
+            for (int i = 0; i < pieces.Count; i++) step.Split(pieces[i], spare);
+            budget = spare.Budget;
+            (pieces, spare) = (spare, pieces);
+        }
+        spare.Clear();
+    }
 }
 
 /// <summary>What becomes of the matches of a split (the library's SplitDelimiterBehavior).</summary>
