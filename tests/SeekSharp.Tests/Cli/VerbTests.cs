@@ -129,12 +129,20 @@ public sealed class VerbTests
         Assert.Equal((64, 100, 5), (prefix.GetProperty("known_tokens").GetInt32(), prefix.GetProperty("prefix").GetInt32(), prefix.GetProperty("suffix").GetInt32()));
         foreach (string figure in (string[])["first_token_ms", "first_token_ms_memory", "first_token_ms_disk", "memory_ratio", "disk_ratio", "disk_bytes"])
             Assert.True(prefix.GetProperty(figure).GetDouble() > 0, figure);
+        Assert.Equal(3, prefix.GetProperty("runs").GetProperty("first_token_ms").GetArrayLength());
 
-        JsonElement copy = Json(SeekSharpProgram.Run("bench", model, "--copy", "40", "--decode", "60", "--json"));
+        JsonElement copy = Json(SeekSharpProgram.Run("bench", model, "--copy", "40", "--decode", "60", "--repeats", "4", "--json"));
         Assert.Equal((40, 60), (copy.GetProperty("copy").GetInt32(), copy.GetProperty("decode").GetInt32()));
         Assert.Equal(copy.GetProperty("proposed").GetInt64(), copy.GetProperty("accepted").GetInt64()); // the text is what was looked up
         Assert.True(copy.GetProperty("plain_tps").GetDouble() > 0 && copy.GetProperty("lookup_tps").GetDouble() > 0);
+        foreach (string figure in (string[])["plain_tps", "lookup_tps", "ratio"])
+        {
+            double[] values = [.. copy.GetProperty("runs").GetProperty(figure).EnumerateArray().Select(v => v.GetDouble()).Order()];
+            Assert.Equal(4, values.Length);
+            Assert.Equal((values[1] + values[2]) / 2, copy.GetProperty(figure).GetDouble(), 0.011); // rounded before and after
+        }
         Assert.Equal(2, SeekSharpProgram.Run("bench", model, "--prefix", "9", "--copy", "9").ExitCode);
+        Assert.Equal(2, SeekSharpProgram.Run("bench", model, "--repeats", "2").ExitCode);
     }
 
     [Fact]
