@@ -1,4 +1,5 @@
 using SeekSharp.Checkpoints;
+using SeekSharp.Cli.Terminal;
 
 namespace SeekSharp.Cli.Pull;
 
@@ -43,7 +44,7 @@ internal static class PullView
         public void Report(PullProgress value)
         {
             lock (_gate)
-                if (!_isOver) Console.Error.Write("\r" + Line(value, Console.WindowWidth) + "\e[K");
+                if (!_isOver) Console.Error.Write("\r" + Line(value, TerminalSize.Now.Width) + "\e[K");
         }
 
         public void Dispose()

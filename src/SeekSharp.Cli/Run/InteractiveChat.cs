@@ -25,7 +25,7 @@ internal sealed class InteractiveChat
     {
         (_session, _model, _rounds, _verbose, _load) = (session, model, rounds, verbose, load);
         _commands = new ChatCommands(session, Console.Out);
-        _editor = new LineEditor(() => Console.ReadKey(intercept: true), () => Console.KeyAvailable, Console.Out, () => (Console.WindowWidth, Console.WindowHeight), _history);
+        _editor = new LineEditor(() => Console.ReadKey(intercept: true), () => Console.KeyAvailable, Console.Out, static () => TerminalSize.Now, _history);
     }
 
     public int Run()
