@@ -36,22 +36,34 @@ public sealed class PublishTests
         using var oldEngine = new LlmEngine(old, vocabulary: 280);
         using var newEngine = new LlmEngine(fresh, vocabulary: 280);
         var seen = new ConcurrentDictionary<(Sequence, int), float[]>(); // logits by the token's place
-        engine.LogitsSeen = (s, logits) => seen[(s, s.Ids.Length)] = logits.ToArray();
+        using ManualResetEventSlim submitted = new(), reached = new(), goOn = new(); // the engine waits for the test, however busy the machine is
+        Sequence last = new(Prompt(Count - 1, 20 + 30 * (Count - 1)), Sampled(Count - 1, Most));
+        engine.LogitsSeen = (s, logits) =>
+        {
+            seen[(s, s.Ids.Length)] = logits.ToArray();
+            submitted.Wait();
+            if (s != last || s.Generated.Length < 5) return;
+            reached.Set();
+            goOn.Wait();
+        };
         newEngine.LogitsSeen = (s, logits) => seen[(s, s.Ids.Length)] = logits.ToArray();
 
         var requests = new EngineRequest[Count];
         var written = new int[Count]; // tokens that each had when the weights changed
         using (var loop = new EngineLoop(engine))
         {
-            for (int i = 0; i < Count; i++) requests[i] = loop.Submit(new Sequence(Prompt(i, 20 + 30 * i), Sampled(i, Most)), mostUnread: 1000);
-            while (requests[^1].Sequence.Generated.Length < 5 && !requests[^1].Completion.IsCompleted) await Task.Yield();
-            await loop.Between(() =>
+            for (int i = 0; i < Count; i++) requests[i] = loop.Submit(i == Count - 1 ? last : new Sequence(Prompt(i, 20 + 30 * i), Sampled(i, Most)), mostUnread: 1000);
+            submitted.Set();
+            while (!reached.IsSet && !last.IsFinished) await Task.Delay(1);
+            Task change = loop.Between(() =>
             {
                 for (int i = 0; i < Count; i++) written[i] = requests[i].Sequence.Generated.Length;
                 using WeightUpdate update = model.BeginUpdate();
                 changed.AddTo(update);
                 engine.Publish(update);
             });
+            goOn.Set();
+            await change;
             foreach (EngineRequest request in requests) await request.Completion;
         }
 

@@ -16,7 +16,7 @@ namespace SeekSharp.Tests.Soak;
 internal sealed class EngineSoak : IDisposable
 {
     private const int MostFailures = 10, MostCallers = 120;
-    private static readonly TimeSpan Hopeless = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Hopeless = TimeSpan.FromMinutes(1), Patience = TimeSpan.FromSeconds(30);
 
     private readonly string _name;
     private readonly Random _random;
@@ -59,12 +59,16 @@ internal sealed class EngineSoak : IDisposable
     public async Task Run(TimeSpan length)
     {
         long began = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(began) < length && _failures.Count < MostFailures)
+        bool late = false;
+        while (_failures.Count < MostFailures)
         {
+            // A slow machine gets the time that it needs.
+            late = Stopwatch.GetElapsedTime(began) >= length;
+            if (late && (MuchHappened || Stopwatch.GetElapsedTime(began) > length + Patience)) break;
             var calls = new List<Task>();
             long burst = Stopwatch.GetTimestamp();
             double pause = Math.Pow(10, 2.5 * _random.NextDouble()) / 10; // milliseconds between two arrivals: 0.1 to 30
-            while (Stopwatch.GetElapsedTime(burst).TotalSeconds < 3 && Stopwatch.GetElapsedTime(began) < length)
+            while (Stopwatch.GetElapsedTime(burst).TotalSeconds < 3 && (late || Stopwatch.GetElapsedTime(began) < length))
             {
                 if (Volatile.Read(ref _callers) < MostCallers)
                 {
@@ -103,13 +107,15 @@ internal sealed class EngineSoak : IDisposable
     public void AssertThatMuchHappened(bool all)
     {
         EngineStatistics s = _engine.Statistics;
-        Assert.True(s.BlocksUsed == 0 && s.Preemptions > 0 && s.CachedTokens > 0 && Count("compared alone") > 0 && Count("rests") > 0, Report());
+        Assert.True(s.BlocksUsed == 0 && MuchHappened, Report());
         if (!all) return;
         DiskTierStatistics d = _disk.Statistics;
         Assert.True(d.Written > 0 && d.Read > 0 && d.Corrupt > 0 && d.Evicted > 0 && _disk.Opened > 1 && _disk.Done.Count >= 7, Report());
         foreach (string what in (string[])["ended: Stop", "ended: Length", "ended: Cancelled", "ended: Deadline", "ended: Failed", "queue full", "weights changed", "cache forgotten"]) Assert.True(Count(what) > 0, what);
         Assert.True(_engine.Speculated(DraftKind.Lookup).Accepted > 0 && _engine.Speculated(_draft is null ? DraftKind.Mtp : DraftKind.Model).Accepted > 0, Report());
     }
+
+    private bool MuchHappened => _engine.Statistics is { Preemptions: > 0, CachedTokens: > 0 } && Count("compared alone") > 0 && Count("rests") > 0;
 
     private int Count(string what) => _counts.GetValueOrDefault(what);
 
