@@ -9,12 +9,23 @@ public sealed class TierProcessTests
 {
     private static readonly string[] Classes = ["Models.FormatInvarianceTests", "Models.BatchInvarianceTests", "Models.BatchedForwardTests", "Models.LlamaCppGoldenTests", "Models.TransformersGoldenTests"];
 
+    // What lies on top of the kernels, and takes a minute: all of the engine's that run a model, and the chat's and the server's that show most of theirs. Everything passes in every tier (docs/kernels.md, Twins, tells how to run it).
+    private static readonly string[] Above =
+    [
+        "Engine.EngineInvarianceTests", "Engine.EngineLoopTests", "Engine.LlmEngineTests", "Engine.SpeculationTests", "Engine.SharedPromptTests", "Engine.PrefixCacheTests", "Engine.DiskTierTests",
+        "Engine.PublishTests", "Engine.EmbedderTests", "Engine.ThreadBudgetTests", "Chat.ChatRunTests", "Chat.ChatSessionTests", "Chat.EmbeddingTests", "Server.ChatApiTests",
+    ];
+
     public static TheoryData<string> Others()
         => [.. Enum.GetValues<KernelTier>().Where(tier => tier != KernelTable.Best && KernelTable.IsSupported(tier)).Select(tier => tier.ToString().ToLowerInvariant())];
 
     [Theory]
     [MemberData(nameof(Others))]
     public Task A_tier_keeps_the_contract_and_the_goldens(string tier) => RunAsync(tier, Classes, []);
+
+    /// <summary>Engine, chat and server have no code of their own for a tier: once, in the one that every machine has.</summary>
+    [Fact]
+    public Task What_lies_above_the_kernels_runs_in_the_portable_tier_too() => RunAsync("portable", Above, []);
 
     // Where the processor has AVX-VNNI, products of the avx2 tier are its; these are those of the processors without.
     [Fact]
