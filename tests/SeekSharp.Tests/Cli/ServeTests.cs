@@ -13,38 +13,28 @@ public sealed class ServeTests
     public async Task SIGTERM_lets_streams_end_refuses_new_requests_and_exits_with_0()
     {
         if (OperatingSystem.IsWindows()) Assert.Skip("there is no SIGTERM");
-        using Process server = SeekSharpProgram.Start(null, "serve", SmolLm2.File_, "--port", "0");
-        try
-        {
-            string? line;
-            while ((line = await server.StandardError.ReadLineAsync()) is not null && !line.StartsWith("listening at ", StringComparison.Ordinal)) { }
-            var address = new Uri(line!.Split(' ')[2].Replace("/v1", "/"));
-            Task<string> rest = server.StandardError.ReadToEndAsync();
-            using var http = new HttpClient { BaseAddress = address };
-            Assert.Equal("{\"status\":\"ok\"}", await http.GetStringAsync("/health"));
+        await using ServeProcess server = await ServeProcess.StartAsync(SmolLm2.File_);
+        (Process process, HttpClient http) = (server.Process, server.Http);
+        Task<string> rest = process.StandardError.ReadToEndAsync();
+        Assert.Equal("{\"status\":\"ok\"}", await http.GetStringAsync("/health"));
 
-            StreamReader[] streams = await Task.WhenAll(Enumerable.Range(0, 3).Select(async i =>
-            {
-                HttpResponseMessage response = await http.SendAsync(new(HttpMethod.Post, "/v1/chat/completions") { Content = Body(stream: true, 150 + 50 * i) }, HttpCompletionOption.ResponseHeadersRead);
-                return new StreamReader(await response.Content.ReadAsStreamAsync());
-            }));
-            foreach (StreamReader stream in streams) Assert.StartsWith("data: ", await stream.ReadLineAsync()); // it runs
-            using (Process kill = Process.Start("kill", ["-TERM", $"{server.Id}"])!) kill.WaitForExit();
-
-            using HttpResponseMessage health = await Stopping(() => http.GetAsync("/health"));
-            Assert.Equal("{\"status\":\"stopping\"}", await health.Content.ReadAsStringAsync());
-            using HttpResponseMessage refused = await http.PostAsync("/v1/chat/completions", Body(stream: false, 5));
-            Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-            foreach (StreamReader stream in streams) Assert.EndsWith("data: [DONE]\n\n", await stream.ReadToEndAsync());
-            await server.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
-            Assert.Equal(0, server.ExitCode);
-            Assert.StartsWith("stopping: 3 requests may finish within 30 s", await rest);
-            Assert.Equal("", await server.StandardOutput.ReadToEndAsync());
-        }
-        finally
+        StreamReader[] streams = await Task.WhenAll(Enumerable.Range(0, 3).Select(async i =>
         {
-            if (!server.HasExited) server.Kill();
-        }
+            HttpResponseMessage response = await http.SendAsync(new(HttpMethod.Post, "/v1/chat/completions") { Content = Body(stream: true, 150 + 50 * i) }, HttpCompletionOption.ResponseHeadersRead);
+            return new StreamReader(await response.Content.ReadAsStreamAsync());
+        }));
+        foreach (StreamReader stream in streams) Assert.StartsWith("data: ", await stream.ReadLineAsync()); // it runs
+        using (Process kill = Process.Start("kill", ["-TERM", $"{process.Id}"])!) kill.WaitForExit();
+
+        using HttpResponseMessage health = await Stopping(() => http.GetAsync("/health"));
+        Assert.Equal("{\"status\":\"stopping\"}", await health.Content.ReadAsStringAsync());
+        using HttpResponseMessage refused = await http.PostAsync("/v1/chat/completions", Body(stream: false, 5));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        foreach (StreamReader stream in streams) Assert.EndsWith("data: [DONE]\n\n", await stream.ReadToEndAsync());
+        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(0, process.ExitCode);
+        Assert.StartsWith("stopping: 3 requests may finish within 30 s", await rest);
+        Assert.Equal("", await process.StandardOutput.ReadToEndAsync());
     }
 
     private static StringContent Body(bool stream, int most) =>
