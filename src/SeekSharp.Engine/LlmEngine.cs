@@ -71,7 +71,11 @@ internal sealed class LlmEngine : IDisposable
             _memory.Prefixes.Disk = Options.Disk;
         }
         _metrics = new EngineMetrics(Options.ModelName);
-        _scheduler = new Scheduler(_memory, Options.Scheduler) { Ended = _metrics.Ended, OthersWork = model.Turns is { } turns ? () => turns.IsContended : null };
+        _scheduler = new Scheduler(_memory, Options.Scheduler with { LongParts = Options.Scheduler.LongParts || model.ExpertCounts is not null })
+        {
+            Ended = _metrics.Ended,
+            OthersWork = model.Turns is { } turns ? () => turns.IsContended : null,
+        };
         _samplers = new Sampler?[model.Threads];
         _speculation = new SpeculativeDecoder(model, Options.Speculation, Vocabulary, mtp, (long)Pool.Capacity * KvCache.BlockTokens);
     }

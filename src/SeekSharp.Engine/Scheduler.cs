@@ -22,6 +22,11 @@ internal sealed record SchedulerOptions
     public TimeSpan StepWhileDecoding { get; init; } = TimeSpan.FromMilliseconds(100);
     /// <summary>Time that a step may take while only prompts are read: after it a request can be cancelled, and its progress be told.</summary>
     public TimeSpan StepWhileReading { get; init; } = TimeSpan.FromMilliseconds(400);
+    /// <summary>
+    /// While only prompts are read, steps have <see cref="MaxTokens"/> whatever time they take: for a model whose experts are read as they are needed. A hundred tokens go to nearly all experts,
+    /// so that every part of a prompt has them all read again.
+    /// </summary>
+    public bool LongParts { get; init; }
 }
 
 /// <summary>
@@ -100,8 +105,9 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
         // 4. No step is much larger than any before it: a prediction reaches only so far.
         int decoding = _batch.Count;
         double alone = Cost.Predict(decoding, work);
-        double seconds = decoding == 0 && OthersWork?.Invoke() != true ? options.StepWhileReading.TotalSeconds - alone : Math.Max(options.StepWhileDecoding.TotalSeconds, 1.5 * alone) - alone;
-        int most = decoding == 0 ? Math.Max(128, 4 * Cost.LargestStep) : Math.Max(16, 2 * Cost.LargestStep);
+        bool alonePrompts = decoding == 0 && OthersWork?.Invoke() != true, whole = alonePrompts && options.LongParts;
+        double seconds = whole ? double.PositiveInfinity : alonePrompts ? options.StepWhileReading.TotalSeconds - alone : Math.Max(options.StepWhileDecoding.TotalSeconds, 1.5 * alone) - alone;
+        int most = whole ? int.MaxValue : decoding == 0 ? Math.Max(128, 4 * Cost.LargestStep) : Math.Max(16, 2 * Cost.LargestStep);
         Read(seconds, Math.Min(options.MaxTokens - decoding, most));
         return _batch;
     }

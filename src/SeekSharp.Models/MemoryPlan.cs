@@ -94,5 +94,5 @@ internal sealed record MemoryPlan
         return checked(tokens * floats * sizeof(float) / 2 * 3 + 64L * c.VocabSize * sizeof(float)); // half again for activations in the forms that products want
     }
 
-    private static string Show(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:0.0} GB");
+    private static string Show(long bytes) => bytes < 1_000_000_000 ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0} MB") : string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:0.0} GB");
 }

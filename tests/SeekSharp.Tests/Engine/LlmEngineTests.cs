@@ -38,6 +38,21 @@ public sealed class LlmEngineTests
     }
 
     [Fact]
+    public void Where_experts_are_read_as_they_are_needed_a_prompt_has_them_read_once()
+    {
+        using LanguageModel resident = Load("deepseek_v3"), model = Load("deepseek_v3", new ModelOptions { ExpertSlotBytes = 1 });
+        using var expected = new LlmEngine(resident);
+        using var engine = new LlmEngine(model);
+        int[] prompt = [.. Enumerable.Range(0, 400).Select(i => i * 37 % 320)];
+        int[] ids = Generate(expected, prompt, SamplingParams.Greedy with { MaxTokens = 1 }, out _);
+        var sequence = new Sequence(prompt, SamplingParams.Greedy with { MaxTokens = 1 });
+        engine.Add(sequence);
+        Assert.True(engine.Step());
+        Assert.Equal(ids, sequence.Generated.ToArray());
+        Assert.InRange(model.ExpertCounts!.Value.Asked, 1, model.Config.NRoutedExperts * model.Config.NumHiddenLayers); // once each
+    }
+
+    [Fact]
     public void A_second_sequence_takes_over_the_whole_blocks_that_it_shares()
     {
         using LanguageModel model = Load("deepseek_v3");

@@ -121,6 +121,22 @@ public sealed class SchedulerTests
     }
 
     [Fact]
+    public void Long_parts_take_whatever_time_they_take_unless_somebody_decodes()
+    {
+        using var bench = new Bench(1000, new SchedulerOptions { LongParts = true });
+        Sequence first = bench.Add(1100, seed: 1);
+        Assert.Equal(512, bench.Step().Single().Count);
+        bench.Scheduler.Cost.Learn(512, StepCost.Work(0, 512), 100);
+        Assert.Equal(512, bench.Step().Single().Count);
+        Assert.Equal(76, bench.Step().Single().Count);
+        Assert.False(first.Generated.IsEmpty);
+        bench.Add(1000, seed: 2);
+        var step = bench.Step();
+        Assert.Equal((first, 1), (step[0].Sequence, step[0].Count));
+        Assert.InRange(step[1].Count, 8, 300);
+    }
+
+    [Fact]
     public void A_short_prompt_does_not_wait_for_the_end_of_a_long_one()
     {
         using var bench = new Bench(1000, cost: (0.01, 0.001, 0));
