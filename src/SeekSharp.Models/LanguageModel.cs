@@ -32,6 +32,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
     private readonly StepChecks _checks;
     private readonly Lock _calls = new();
     private bool _disposed;
+    private const long SlabBytes = 8L << 20; // from here on memory comes in pages of 2 MB: a prompt's blocks are touched with a few page faults, not thousands
 
     /// <summary>The model's shape.</summary>
     public ModelConfig Config { get; }
@@ -77,7 +78,7 @@ public sealed unsafe partial class LanguageModel : IDisposable
     internal BlockPool CreatePool(int blocks, bool multiTokenPrediction = false)
     {
         KvLayout layout = LayoutOf(multiTokenPrediction);
-        return new BlockPool(layout, blocks, (int)Math.Max(1, (4L << 20) / layout.BlockBytes));
+        return new BlockPool(layout, blocks, (int)((SlabBytes + layout.BlockBytes - 1) / layout.BlockBytes));
     }
 
     /// <summary>An empty cache in a pool of this model.</summary>
