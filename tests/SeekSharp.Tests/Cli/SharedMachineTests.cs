@@ -67,7 +67,7 @@ public sealed class SharedMachineTests(ITestOutputHelper output)
     public async Task Two_processes_do_not_starve_each_other()
     {
         Shares shares = default;
-        for (int attempt = 0; attempt < 2; attempt++) // others may use the machine too
+        for (int attempt = 0; attempt < 3; attempt++) // others may use the machine too
         {
             shares = await Side_by_side();
             output.WriteLine(shares.ToString());
@@ -89,6 +89,7 @@ public sealed class SharedMachineTests(ITestOutputHelper output)
         double alone = (await Speeds(1000, first))[0];
         using var second = new Writer();
         await second.Begun();
+        await Task.Delay(1500); // what the runtime compiles anew in a young process is not its share of the machine
         double[] both = await Speeds(2500, first, second);
         return new(alone, both[0], both[1]);
     }
