@@ -71,7 +71,7 @@ internal static unsafe partial class Program
             }
             times.Sort();
             MachineMeasurements limit = MachineProbe.Measure(kernels, pool);
-            Console.WriteLine($"{kernels.Name} {name,-8} {matrix.Bytes / times[times.Count / 2] / 1e9,6:F1} GB/s median, {matrix.Bytes / times[0] / 1e9:F1} best; memory {limit.ReadAllGbs:F1}");
+            Console.WriteLine($"{kernels.Name} {name,-8} {matrix.Bytes / times[times.Count / 2] / 1e9,6:F1} GB/s median, {matrix.Bytes / times[0] / 1e9:F1} best; memory {limit.ReadAll.Median:F1}");
         }
     }
 

@@ -18,8 +18,8 @@ internal static unsafe class CpuProbe
         using var pool = new WorkerPool(0);
         MachineMeasurements limits = MachineProbe.Measure(kernels, pool);
         using PackedMatrix matrix = Weights(format, Large, Large, kernels, pool), expert = Weights(format, ExpertOutputs, ExpertInputs, kernels, pool);
-        return new CpuMachine($"{MachineProbe.CpuName}, {kernels.Name}, {limits.Threads} threads", limits.Threads, limits.ReadAllGbs * 1e9,
-            Product(matrix, 256, Large, Large, kernels, pool), Product(expert, 32, ExpertOutputs, ExpertInputs, kernels, pool), limits.Fp32Gflops * 1e9, Region(pool), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+        return new CpuMachine($"{MachineProbe.CpuName}, {kernels.Name}, {limits.Threads} threads", limits.Threads, limits.ReadAll.Best * 1e9,
+            Product(matrix, 256, Large, Large, kernels, pool), Product(expert, 32, ExpertOutputs, ExpertInputs, kernels, pool), limits.Fp32.Best * 1e9, Region(pool), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
     }
 
     /// <summary>The format of most of a model's bytes; Q8_0 stands in for a config without weights.</summary>

@@ -21,6 +21,7 @@ public sealed unsafe partial class LanguageModel
             _turns?.Enter();
             try
             {
+                using WorkerPool.AwakeScope awake = _packer.Experts is null ? _pool.StayAwake() : default; // reading from disk may take long
                 RunAlone(parts, ids, logits, mtpLogits, hidden, trace);
             }
             finally

@@ -24,7 +24,7 @@ internal sealed unsafe class MultiHeadLatentAttention
     private readonly WeightVector _kvANorm;    // [L]
     private readonly LatentProjections _heads; // N × [L, D] and N × [V, L]
     private readonly Linear _o;                // [H, N·V]
-    private readonly int _n, _d, _r, _v, _l, _layer;
+    private readonly int _n, _d, _r, _v, _l, _layer, _slice;
     private readonly float _scale, _epsilon;
     private readonly RotaryLayout _layout;
     private readonly NativeArray<float> _compressed, _queries, _latents, _latentQueries, _latentResults;
@@ -42,6 +42,7 @@ internal sealed unsafe class MultiHeadLatentAttention
         (_layer, _w) = (layer, workspace);
         if (config.Rope.Dims != _r) throw new CheckpointException($"attention: {config.Rope.Dims} rotated numbers, expected qk_rope_head_dim = {_r}");
         _layout = layout == RopeLayout.HalfSplit ? RotaryLayout.HalfSplit : RotaryLayout.Interleaved;
+        _slice = Math.Max(32, 16 * workspace.Pool.Threads); // each thread has a second-level cache
         _scale = config.Rope.ScoreScale / MathF.Sqrt(_d + _r); // ScoreScale: YaRN's mscale², for the whole score
         _epsilon = config.LatentNormEps;
 
@@ -102,47 +103,59 @@ internal sealed unsafe class MultiHeadLatentAttention
         var work = new TokenWork { Owner = this, Step = step, Q = q, C = c, X = x };
         _w.Pool.Run(tokens, ref work);
 
-        // 3. Head h reads rows t·N + h of the queries [T·N, D+R], of each only the first D numbers.
-        int* rows = HeadRows(tokens);                           // [N, T]
-        _queryHeads.Wrap(q, head, tokens * _n);
-        _w.Jobs.Clear();
-        for (int h = 0; h < _n; h++) _w.Jobs.Add(_heads.K[h].Job(_queryHeads, tokens, x + (long)h * row, _n * row, rows + (long)h * tokens));
-        MatrixProduct.Run(CollectionsMarshal.AsSpan(_w.Jobs), _w.Arithmetic, _w.Kernels, _w.Pool);
-
-        // 4.
-        float* y = _latentResults.Get((long)tokens * _n * _l);  // [T, N, L]
-        LatentArguments* arguments = _arguments.Get(step.PartCount);
-        for (int i = 0; i < step.PartCount; i++)
-        {
-            ref readonly StepPart part = ref step.Parts[i];
-            arguments[i] = new LatentArguments
-            {
-                Query = x + (long)part.Row * _n * row,
-                QueryStride = _n * row,
-                Blocks = part.Cache.Keys(_layer),
-                Format = part.Cache.Format,
-                Tokens = part.Tokens,
-                Heads = _n,
-                LatentDim = _l,
-                RopeDim = _r,
-                Position = part.Position,
-                Scale = _scale,
-                Output = y + (long)part.Row * _n * _l,
-                OutputStride = _n * _l,
-            };
-        }
-        Attention.Latent(new ReadOnlySpan<LatentArguments>(arguments, step.PartCount), _w.Kernels, _w.Pool);
-
-        // 5.
+        // 3. to 5. Between the products lie N·(2L+R) numbers a token, 70 KB for 16 heads: a slice of tokens at a time they stay in cache.
         float* mixed = _mixed.Begin(tokens);                    // [T, N·V]
-        _resultHeads.Wrap(y, _l, tokens * _n);
-        _w.Jobs.Clear();
-        for (int h = 0; h < _n; h++) _w.Jobs.Add(_heads.V[h].Job(_resultHeads, tokens, mixed + (long)h * _v, _mixed.Stride, rows + (long)h * tokens));
-        MatrixProduct.Run(CollectionsMarshal.AsSpan(_w.Jobs), _w.Arithmetic, _w.Kernels, _w.Pool);
-        _w.Jobs.Clear();
+        for (int first = 0; first < tokens; first += _slice) RunSlice(step, first, Math.Min(_slice, tokens - first), q, x, mixed);
 
         // 6.
         _o.AddTo(step, _layer, LoraTarget.O, _mixed, residual, residualStride, _w);
+    }
+
+    // Steps 3 to 5 for S tokens from `first` on: q[T, N, D+R], x[T, N, L+R] with the rotated parts in place, mixed[T, N·V].
+    private void RunSlice(in Step step, int first, int count, float* q, float* x, float* mixed)
+    {
+        // 3. Head h reads rows s·N + h of the queries [S·N, D+R], of each only the first D numbers.
+        int head = _d + _r, row = _l + _r;
+        int* rows = HeadRows(count);                            // [N, S]
+        x += (long)first * _n * row;
+        mixed += (long)first * _mixed.Stride;
+        _queryHeads.Wrap(q + (long)first * _n * head, head, count * _n);
+        _w.Jobs.Clear();
+        for (int h = 0; h < _n; h++) _w.Jobs.Add(_heads.K[h].Job(_queryHeads, count, x + (long)h * row, _n * row, rows + (long)h * count));
+        MatrixProduct.Run(CollectionsMarshal.AsSpan(_w.Jobs), _w.Arithmetic, _w.Kernels, _w.Pool);
+
+        // 4.
+        float* y = _latentResults.Get((long)count * _n * _l);   // [S, N, L]
+        LatentArguments* arguments = _arguments.Get(step.PartCount);
+        int parts = 0;
+        for (int i = step.Rows[first].Part; i < step.PartCount && step.Parts[i].Row < first + count; i++)
+        {
+            ref readonly StepPart part = ref step.Parts[i];
+            int from = Math.Max(first, part.Row), to = Math.Min(first + count, part.Row + part.Tokens);
+            arguments[parts++] = new LatentArguments
+            {
+                Query = x + (long)(from - first) * _n * row,
+                QueryStride = _n * row,
+                Blocks = part.Cache.Keys(_layer),
+                Format = part.Cache.Format,
+                Tokens = to - from,
+                Heads = _n,
+                LatentDim = _l,
+                RopeDim = _r,
+                Position = part.Position + from - part.Row,
+                Scale = _scale,
+                Output = y + (long)(from - first) * _n * _l,
+                OutputStride = _n * _l,
+            };
+        }
+        Attention.Latent(new ReadOnlySpan<LatentArguments>(arguments, parts), _w.Kernels, _w.Pool);
+
+        // 5.
+        _resultHeads.Wrap(y, _l, count * _n);
+        _w.Jobs.Clear();
+        for (int h = 0; h < _n; h++) _w.Jobs.Add(_heads.V[h].Job(_resultHeads, count, mixed + (long)h * _v, _mixed.Stride, rows + (long)h * count));
+        MatrixProduct.Run(CollectionsMarshal.AsSpan(_w.Jobs), _w.Arithmetic, _w.Kernels, _w.Pool);
+        _w.Jobs.Clear();
     }
 
     /// <summary>

@@ -27,12 +27,14 @@ internal static class PlainBench
 
         int[] ids = run.Text(1, (int)longest);
         Write(Math.Min(ids.Length, 128), 8); // warms up; the scheduler learns what a token costs
-        double prefillSpeed = 0, decodeSpeed = 0;
+        double prefillSpeed = 0, productGops = 0, decodeSpeed = 0;
         if (prefill > 0)
         {
             Fill();
+            ProductTally before = model.Pool.Products;
             (BenchRun.Timed time, int computed) = Write(depth + prefill, 1);
             prefillSpeed = computed / time.First.TotalSeconds; // whole blocks come from the cache: what is left may be a few tokens more
+            productGops = model.Pool.Products.GopsSince(before);
         }
         if (decode > 0)
         {
@@ -43,7 +45,7 @@ internal static class PlainBench
         long peak = MachineMemory.Peak(); // before the probe takes memory of its own
         using var pool = new WorkerPool(model.Threads);
         MachineMeasurements machine = MachineProbe.Measure(KernelTable.Current, pool);
-        double bandwidth = machine.ReadAllGbs * 1e9;
+        double bandwidth = machine.ReadAll.Best * 1e9;
         ModelSize size = ModelSize.Of(run.Folder.LoadWeights(), model.Config);
         long touched = size.BytesPerToken;
         // A prompt's tokens do not meet the output matrix. What else a prompt takes time for lowers the share.
@@ -63,9 +65,13 @@ internal static class PlainBench
         report["experts_asked"] = model.ExpertCounts?.Asked;
         report["experts_read"] = model.ExpertCounts?.Read;
         report["bandwidth_gbs"] = Math.Round(bandwidth / 1e9, 2);
+        report["bandwidth_median_gbs"] = Math.Round(machine.ReadAll.Median, 2);
         report["prefill_gops"] = Math.Round(prefillGops, 1);
-        report["int8_tile_gops"] = Math.Round(machine.Int8Gops, 1);
+        report["prefill_product_gops"] = Math.Round(productGops, 1);
+        report["int8_tile_gops"] = Math.Round(machine.Int8.Best, 1);
+        report["int8_tile_median_gops"] = Math.Round(machine.Int8.Median, 1);
         report["decode_bandwidth_share"] = Math.Round(decodeSpeed * touched / bandwidth, 4);
+        report["decode_bandwidth_share_of_median"] = Math.Round(decodeSpeed * touched / (machine.ReadAll.Median * 1e9), 4);
         if (speculation.Options != SpeculationOptions.None)
             report["speculation"] = new JsonObject(Enum.GetValues<DraftKind>().Select(kind => (kind, Of: engine.Speculated(kind))).Where(s => s.Of.Proposed > 0)
                 .Select(s => KeyValuePair.Create<string, JsonNode?>(s.kind.ToString().ToLowerInvariant(), new JsonObject { ["proposed"] = s.Of.Proposed, ["accepted"] = s.Of.Accepted, ["rate"] = Math.Round(s.Of.Rate, 4) })));

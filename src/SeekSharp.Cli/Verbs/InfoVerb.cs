@@ -38,10 +38,12 @@ internal static class InfoVerb
                 ["tier"] = kernels.Name,
                 ["best_tier"] = KernelTable.Best.ToString().ToLowerInvariant(),
                 ["threads"] = measured.Threads,
-                ["bandwidth_one_thread_gbs"] = Math.Round(measured.ReadOneGbs, 2),
-                ["bandwidth_gbs"] = Math.Round(measured.ReadAllGbs, 2),
-                ["fp32_gflops"] = Math.Round(measured.Fp32Gflops, 1),
-                ["int8_gops"] = Math.Round(measured.Int8Gops, 1),
+                ["bandwidth_one_thread_gbs"] = Math.Round(measured.ReadOne.Best, 2),
+                ["bandwidth_gbs"] = Math.Round(measured.ReadAll.Best, 2),
+                ["bandwidth_median_gbs"] = Math.Round(measured.ReadAll.Median, 2),
+                ["fp32_gflops"] = Math.Round(measured.Fp32.Best, 1),
+                ["int8_gops"] = Math.Round(measured.Int8.Best, 1),
+                ["int8_median_gops"] = Math.Round(measured.Int8.Median, 1),
             });
             return 0;
         }
@@ -52,9 +54,9 @@ internal static class InfoVerb
             ("instructions", string.Join(' ', MachineProbe.Features)),
             ("memory", Amounts.Bytes(memory)),
             ("kernel tier", kernels.Name),
-            ("reads", $"{measured.ReadOneGbs:0.0} GB/s with one thread, {measured.ReadAllGbs:0.0} GB/s with {measured.Threads}"),
-            ("peak fp32", $"{measured.Fp32Gflops:0} GFLOP/s with {measured.Threads} threads"),
-            ("peak int8", $"{measured.Int8Gops:0} GOP/s with {measured.Threads} threads"),
+            ("reads", $"{measured.ReadOne.Best:0.0} GB/s with one thread, {measured.ReadAll.Best:0.0} GB/s with {measured.Threads} (median {measured.ReadAll.Median:0.0})"),
+            ("peak fp32", $"{measured.Fp32.Best:0} GFLOP/s with {measured.Threads} threads"),
+            ("peak int8", $"{measured.Int8.Best:0} GOP/s with {measured.Threads} threads"),
         ]) Console.Out.WriteLine($"{name,-13} {value}");
         return 0;
     }

@@ -8,8 +8,11 @@ namespace SeekSharp.Kernels;
 /// </summary>
 internal static unsafe class AssembledPanel
 {
-    // Blocks of 32 inputs expanded at a time, and rows from which on that pays.
-    private const int ChunkBlocks = 8, ManyRows = 9;
+    /// <summary>Blocks of 32 inputs expanded at a time.</summary>
+    public const int ChunkBlocks = 8;
+
+    // Rows from which on that pays.
+    private const int ManyRows = 9;
 
     // Numbers of K at a time for float formats; FP8's blocks have as many.
     private const int ChunkInputs = 128;

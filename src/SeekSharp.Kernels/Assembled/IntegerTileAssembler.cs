@@ -17,7 +17,7 @@ internal sealed class IntegerTileAssembler
     /// <summary>Rows of a tile at most: from packed weights, from expanded ones.</summary>
     public const int PackedRows = 4, ExpandedRows = 6;
 
-    // Bytes ahead of what is read that memory is asked for.
+    // Bytes ahead of what is read that memory is asked for; what is expanded is asked for a chunk before.
     private const int Ahead = 4096;
 
     private static readonly AssemblerRegister64[] Rows = [rax, rbx, rbp, r12, r13, r14];
@@ -51,7 +51,7 @@ internal sealed class IntegerTileAssembler
                 Begin(part, _shape.Zero);
                 Quads(part, quad =>
                 {
-                    Prefetch(quad);
+                    Prefetch(quad, Ahead, second: false);
                     unpack.Codes(quad);
                 }, Zmm(IntegerUnpacker.Low), Zmm(IntegerUnpacker.High), Zmm(IntegerUnpacker.Broadcast));
                 unpack.Scales(part);
@@ -127,7 +127,7 @@ internal sealed class IntegerTileAssembler
             }
             for (int quad = 0; quad < 8; quad++)
             {
-                Prefetch(quad);
+                Prefetch(quad, AssembledPanel.ChunkBlocks / _shape.Blocks * _shape.RecordBytes, second: true);
                 unpack.Codes(quad);
                 for (int h = 0; h < 2; h++)
                 {
@@ -146,11 +146,17 @@ internal sealed class IntegerTileAssembler
         }
     }
 
-    private void Prefetch(int quad)
+    // Into the first-level cache, or, where a chunk's tiles are computed before the next is unpacked, into the second.
+    private void Prefetch(int quad, int ahead, bool second)
     {
         int line = _shape.CodeBytes / 8; // bytes of a quad
         for (int at = 0; at < line; at += 64)
-            if (line >= 64 || quad * line % 64 < line) c.prefetcht0(__byte_ptr[r11 + Ahead + quad * line + at]);
+        {
+            if (line < 64 && quad * line % 64 >= line) continue;
+            AssemblerMemoryOperand place = __byte_ptr[r11 + ahead + quad * line + at];
+            if (second) c.prefetcht1(place);
+            else c.prefetcht0(place);
+        }
     }
 
     // Loop over groups of rows: pointers, sums, blocks, sums back.

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace SeekSharp.Kernels;
@@ -33,6 +34,15 @@ internal unsafe struct ProductJob
     public int GatedRow;
     /// <summary>What the product after wants of <see cref="Gated"/>; made beside the numbers themselves.</summary>
     public ActivationForm GatedForm;
+}
+
+/// <summary>What products took: from their regions' beginning to their end, without the preparing of activations.</summary>
+/// <param name="Operations">Multiplications and additions.</param>
+/// <param name="Ticks">Of <see cref="Stopwatch"/>.</param>
+internal readonly record struct ProductTally(double Operations, long Ticks)
+{
+    /// <summary>10⁹ a second since an earlier reading.</summary>
+    public double GopsSince(ProductTally before) => Ticks == before.Ticks ? 0 : (Operations - before.Operations) / ((Ticks - before.Ticks) / (double)Stopwatch.Frequency) / 1e9;
 }
 
 /// <summary>
@@ -75,6 +85,7 @@ internal static unsafe class MatrixProduct
     {
         Prepared* prepared = stackalloc Prepared[jobs.Length];
         int items = 0, count = 0;
+        double operations = 0;
         foreach (ref readonly ProductJob job in jobs)
         {
             PackedMatrix w = job.Weights;
@@ -93,6 +104,7 @@ internal static unsafe class MatrixProduct
                 p.First.Arguments.Output = job.Gated.Row(job.GatedRow);
                 p.First.Arguments.OutputStride = job.Gated.Stride;
             }
+            operations += (job.Up is null ? 2.0 : 4.0) * job.Count * w.Rows * w.Cols;
             int pieces = (job.Count - 1) / RowsPerItem + 1;
             p.Pieces = pieces;
             p.Rows = job.Count;
@@ -100,7 +112,9 @@ internal static unsafe class MatrixProduct
             p.End = items;
         }
         var work = new Work { Jobs = prepared, Pool = pool, Kernels = kernels, Exact = arithmetic == Arithmetic.Exact ? kernels.ExactProduct : null };
+        long start = Stopwatch.GetTimestamp();
         pool.Run(items, ref work);
+        pool.Products = new ProductTally(pool.Products.Operations + operations, pool.Products.Ticks + Stopwatch.GetTimestamp() - start);
         foreach (ref readonly ProductJob job in jobs)
             if (job.Up is not null && job.Count > 0) job.Gated.Made(job.GatedForm);
     }

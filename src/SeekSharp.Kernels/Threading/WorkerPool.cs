@@ -7,13 +7,16 @@ namespace SeekSharp.Kernels;
 
 /// <summary>
 /// Threads for parallel regions. Between regions a worker spins briefly, since the next region of a forward pass is
-/// microseconds away, and then sleeps: an idle program uses no CPU. The caller is worker 0 and takes part. Items are taken
+/// microseconds away, and then sleeps: an idle program uses no CPU. A forward pass keeps them awake (<see cref="StayAwake"/>) and so wakes them once. The caller is worker 0 and takes part. Items are taken
 /// from one counter, a share of those left at a time (guided self-scheduling, Polychronopoulos and Kuck 1987): long runs of memory at first, single items in the end, when
 /// threads should finish together. Who computes an item never changes its result. Nothing is allocated by a region.
 /// </summary>
 internal sealed unsafe class WorkerPool : IDisposable
 {
     private static readonly long SpinTicks = Stopwatch.Frequency / 20_000; // 50 µs
+
+    // Kept awake, a worker spins so long, and from 50 µs on lets others have its core at every turn.
+    private static readonly long AwakeTicks = Stopwatch.Frequency / 10; // 100 ms
 
     // A thread takes the remaining items' share of one in so many turns of all threads.
     private const int Turns = 4;
@@ -27,6 +30,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         [FieldOffset(192)] public int Generation; // counts regions: what idle workers watch
         [FieldOffset(256)] public int Open;       // 1 while a region runs
         [FieldOffset(320)] public int Sleepers;
+        [FieldOffset(324)] public int Awake;      // scopes that keep workers awake
     }
 
     private readonly NativeBuffer _sharedMemory = new(sizeof(Shared));
@@ -63,6 +67,28 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Workers that sleep now.</summary>
     internal int Sleepers => Volatile.Read(ref _shared->Sleepers);
+
+    /// <summary>How often a region found workers asleep and woke them.</summary>
+    internal long WakeUps { get; private set; }
+
+    /// <summary>What products have taken so far: <see cref="MatrixProduct"/> counts.</summary>
+    internal ProductTally Products;
+
+    /// <summary>Workers that a region has woken stay awake from one region to the next until the result is disposed. For passes of many regions with little in between.</summary>
+    public AwakeScope StayAwake()
+    {
+        Interlocked.Increment(ref _shared->Awake);
+        return new AwakeScope(this);
+    }
+
+    /// <summary>Ends what <see cref="StayAwake"/> began; default does nothing.</summary>
+    public readonly ref struct AwakeScope(WorkerPool pool)
+    {
+        public void Dispose()
+        {
+            if (pool is not null) Interlocked.Decrement(ref pool._shared->Awake);
+        }
+    }
 
     /// <summary>
     /// At least <paramref name="bytes"/> bytes of the worker's own, aligned to 64; only within a region and only by that
@@ -147,7 +173,10 @@ internal sealed unsafe class WorkerPool : IDisposable
                 // A worker counts itself among the sleepers before it looks at the generation a last time: one of the
                 // two sides always sees the other.
                 if (Volatile.Read(ref _shared->Sleepers) > 0)
+                {
+                    WakeUps++;
                     lock (_sleep) Monitor.PulseAll(_sleep);
+                }
                 TakeItems(0);
                 // Close, then wait for those inside. A worker that wakes late enters, finds it closed and leaves.
                 Interlocked.Exchange(ref _shared->Open, 0);
@@ -214,7 +243,13 @@ internal sealed unsafe class WorkerPool : IDisposable
         while ((generation = Volatile.Read(ref _shared->Generation)) == seen)
         {
             Thread.SpinWait(4);
-            if (Stopwatch.GetTimestamp() - start < SpinTicks) continue;
+            long waited = Stopwatch.GetTimestamp() - start;
+            if (waited < SpinTicks) continue;
+            if (Volatile.Read(ref _shared->Awake) != 0 && waited < AwakeTicks)
+            {
+                Thread.Yield();
+                continue;
+            }
             lock (_sleep)
             {
                 Interlocked.Increment(ref _shared->Sleepers);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SeekSharp.Kernels;
 using Xunit;
 
@@ -103,5 +104,28 @@ public sealed class WorkerPoolTests
                 large[(1 << 20) - 1] = 1;
             }
         });
+    }
+
+    [Fact]
+    public void Workers_kept_awake_are_woken_once()
+    {
+        using var pool = new WorkerPool(3);
+        Assert.True(SpinWait.SpinUntil(() => pool.Sleepers == 2, 5000));
+        long before = pool.WakeUps;
+        using (pool.StayAwake())
+        {
+            pool.Run(3, (_, _) => Thread.Sleep(1)); // long enough for both to have come
+            Assert.True(SpinWait.SpinUntil(() => pool.Sleepers == 0, 5000));
+            for (int region = 0; region < 20; region++)
+            {
+                long start = Stopwatch.GetTimestamp();
+                while (Stopwatch.GetElapsedTime(start).TotalMilliseconds < 0.2) Thread.SpinWait(10); // four times what they wait otherwise
+                pool.Run(3, (_, _) => { });
+            }
+            Assert.Equal(before + 1, pool.WakeUps);
+        }
+        Assert.True(SpinWait.SpinUntil(() => pool.Sleepers == 2, 5000), "awake after the scope's end");
+        pool.Run(3, (_, _) => { });
+        Assert.Equal(before + 2, pool.WakeUps);
     }
 }
