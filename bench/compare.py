@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Ours against llama.cpp, in turn, in one run: medians of pairs, and the raw figures as JSON.
 
-usage: bench/compare.py [--pairs 5] [--out bench/results/NAME.json] [--peer llama-bench] [--tier TIER] [--deep] [--kv FORMAT] [--also-kv FORMAT] [--sequences N] PEER_FOLDER MODEL.gguf ...
+usage: bench/compare.py [--pairs 5] [--out bench/results/NAME.json] [--peer llama-bench] [--tier TIER] [--deep] [--kv FORMAT] [--also-kv FORMAT] [--sequences N] [--append] PEER_FOLDER MODEL.gguf ...
 
 PEER_FOLDER holds llama-bench (../shared/peers/llama.cpp/unpack.sh FOLDER); models come from ../shared/peers/synth_gguf.py. --deep measures 2,048 tokens
 (prefill, and decoding after them) instead of 512 and 64; llama.cpp gets the better of -fa 0 and -fa 1 there, found in the first pair; --also-kv measures ours with another
 cache format too, beside the same figures of the peer. --sequences: N prompts of
-128 tokens and 64 tokens each, decoded together, against llama-batched-bench.
+128 tokens and 64 tokens each, decoded together, against llama-batched-bench. --append adds pairs to those that OUT holds already.
 """
 import argparse, datetime, json, os, platform, statistics, subprocess, sys
 
@@ -56,7 +56,7 @@ def pair(model, options, program, flash):
     flash["prefill"] = [max(prefills, key=lambda f: speed(prefills[f], True))]
     flash["decode"] = [max(decodes, key=lambda f: speed(decodes[f], False))]
     prefill, decode = prefills[flash["prefill"][0]], decodes[flash["decode"][0]]
-    result = {"ours": a, "peer": [*prefills.values(), *decodes.values()], "prefill": [a[0]["prefill_tps"], speed(prefill, True)], "decode": [a[1]["decode_tps"], speed(decode, False)]}
+    result = {"flash": flash | {}, "ours": a, "peer": [*prefills.values(), *decodes.values()], "prefill": [a[0]["prefill_tps"], speed(prefill, True)], "decode": [a[1]["decode_tps"], speed(decode, False)]}
     if also:
         result |= {"also": also, "also_prefill": [also[0]["prefill_tps"], speed(prefill, True)], "also_decode": [also[1]["decode_tps"], speed(decode, False)]}
     return result
@@ -72,25 +72,33 @@ def main():
     parser.add_argument("--also-kv")
     parser.add_argument("--deep", action="store_true")
     parser.add_argument("--sequences", type=int, default=0)
+    parser.add_argument("--append", action="store_true")
     parser.add_argument("folder")
     parser.add_argument("models", nargs="+")
     options = parser.parse_args()
     program = os.path.join(options.folder, options.peer)
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor()) if os.path.exists("/proc/cpuinfo") else platform.processor()
     result = {"date": datetime.date.today().isoformat(), "cpu": cpu, "cores": os.cpu_count(), "peer": options.peer, "deep": options.deep, "kv": options.kv, "also_kv": options.also_kv, "tier": options.tier, "sequences": options.sequences, "models": {}}
+    if options.append and os.path.exists(options.out):
+        result["models"] = json.load(open(options.out))["models"]
     print(f"{'model':24} {'prefill':>8} {'peer':>8} {'ratio':>6}   {'decode':>8} {'peer':>8} {'ratio':>6}   of bandwidth", flush=True)
     for model in options.models:
-        pairs, flash = [], {"prefill": ["0", "1"], "decode": ["0", "1"]}
+        name = os.path.basename(model)
+        before = result["models"].get(name, {}).get("pairs", [])
+        pairs, flash = list(before), {"prefill": ["0", "1"], "decode": ["0", "1"]}
+        if before and options.deep:
+            flash = before[-1]["flash"]
         for _ in range(options.pairs):
             pairs.append(pair(model, options, program, flash))
-        name = os.path.basename(model)
         row = {}
         for what in ("prefill", "decode") + (("also_prefill", "also_decode") if options.deep and options.also_kv else ()):
             row[what] = {"ours": statistics.median(p[what][0] for p in pairs), "peer": statistics.median(p[what][1] for p in pairs), "ratio": statistics.median(p[what][0] / p[what][1] for p in pairs)}
-        row["decode_bandwidth_share"] = statistics.median(p["ours"][-1].get("decode_bandwidth_share", 0) for p in pairs)
+        for share in ("decode_bandwidth_share", "decode_bandwidth_share_of_median"):
+            row[share] = statistics.median(p["ours"][-1].get(share, 0) for p in pairs)
+        row["prefill_product_share"] = statistics.median(p["ours"][0].get("prefill_product_gops", 0) / p["ours"][0].get("int8_tile_median_gops", 1) for p in pairs) # of the tile's rate
         result["models"][name] = {"medians": row, "pairs": pairs}
         p, d = row["prefill"], row["decode"]
-        print(f"{name:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×   {row['decode_bandwidth_share']:.0%}", flush=True)
+        print(f"{name:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×   {row['decode_bandwidth_share']:.0%} ({row['decode_bandwidth_share_of_median']:.0%} of the median), products {row['prefill_product_share']:.0%} of the tile", flush=True)
         if "also_prefill" in row:
             p, d = row["also_prefill"], row["also_decode"]
             print(f"{'  --kv ' + options.also_kv:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×", flush=True)
