@@ -46,6 +46,8 @@ internal sealed unsafe class FileImage : IDisposable
         try
         {
             if (!File.Exists(path)) throw new CheckpointException($"{path}: no such file");
+            // What has no length may be a pipe, and opening that would wait for somebody who writes.
+            if ((File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path)) is FileInfo { Length: 0 }) throw new CheckpointException($"{path}: the file is empty, or no ordinary file");
             using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             long length = RandomAccess.GetLength(handle); // of what a symbolic link leads to; the hub's cache is made of them
             if (length == 0) throw new CheckpointException($"{path}: the file is empty");

@@ -1,3 +1,5 @@
+using SeekSharp.Kernels;
+
 namespace SeekSharp.Models;
 
 // The multi-token-prediction module: beside a pass, to keep its layer up with the sequence; and by itself, to guess.
@@ -34,6 +36,7 @@ public sealed unsafe partial class LanguageModel
             _turns?.Enter();
             try
             {
+                using WorkerPool.AwakeScope awake = KeepAwake();
                 fixed (float* l = logits) _mtp!.Run(StepOf(_parts, caches.Length, caches.Length), hidden, next, l);
             }
             finally

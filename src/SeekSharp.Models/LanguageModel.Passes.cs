@@ -21,7 +21,7 @@ public sealed unsafe partial class LanguageModel
             _turns?.Enter();
             try
             {
-                using WorkerPool.AwakeScope awake = _packer.Experts is null ? _pool.StayAwake() : default; // reading from disk may take long
+                using WorkerPool.AwakeScope awake = KeepAwake();
                 RunAlone(parts, ids, logits, mtpLogits, hidden, trace);
             }
             finally
@@ -30,6 +30,9 @@ public sealed unsafe partial class LanguageModel
             }
         }
     }
+
+    // Reading experts from the disk may take long: threads may sleep then.
+    private WorkerPool.AwakeScope KeepAwake() => _packer.Experts is null ? _pool.StayAwake() : default;
 
     // The parts go through the layers in runs of rows, at most a chunk at a time.
     private void RunAlone(ReadOnlySpan<BatchPart> parts, ReadOnlySpan<int> ids, Span<float> logits, Span<float> mtpLogits, Span<float> hidden, ForwardTrace? trace)

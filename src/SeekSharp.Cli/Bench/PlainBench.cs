@@ -47,7 +47,8 @@ internal static class PlainBench
         MachineMeasurements machine = MachineProbe.Measure(KernelTable.Current, pool);
         double bandwidth = machine.ReadAll.Best * 1e9;
         ModelSize size = ModelSize.Of(run.Folder.LoadWeights(), model.Config);
-        long touched = size.BytesPerToken;
+        long keysAndValues = engine.Pool.Layout.BlockBytes / KvBlock.Tokens * (depth + decode / 2); // that a token of the answer reads, on average
+        long touched = size.BytesPerToken + keysAndValues;
         // A prompt's tokens do not meet the output matrix. What else a prompt takes time for lowers the share.
         double prefillGops = prefillSpeed * 2 * (size.ActiveParameters - (long)model.VocabularySize * model.Config.HiddenSize) / 1e9;
 
@@ -57,7 +58,8 @@ internal static class PlainBench
         report["depth"] = depth;
         report["prefill_tps"] = Math.Round(prefillSpeed, 2);
         report["decode_tps"] = Math.Round(decodeSpeed, 2);
-        report["bytes_per_token"] = touched;
+        report["bytes_per_token"] = size.BytesPerToken;
+        report["kv_bytes_read_per_token"] = keysAndValues;
         report["load_seconds"] = Math.Round(load, 3);
         report["weight_bytes"] = model.WeightBytes;
         report["kv_bytes"] = KvCache.Blocks((int)longest - 1) * engine.Pool.Layout.BlockBytes;

@@ -17,7 +17,6 @@ internal sealed class FloatTileAssembler
     /// <summary>Rows of a tile at most.</summary>
     public const int MostRows = 12;
 
-    private const int Ahead = 4096;
     private static readonly AssemblerRegister64[] Rows = [rax, rbx, rbp, r9, r10, r11, r12, r13, r14, r15, rcx, rdx];
     private readonly AssembledCode _code = new();
     private readonly Assembler c;
@@ -49,8 +48,11 @@ internal sealed class FloatTileAssembler
             for (int h = 0; h < 2; h++) c.vmovups(Zmm(2 * i + h), __zmmword_ptr[rsi + 128 * i + 64 * h]);
         c.pop(rsi);
         c.Label(ref step);
-        c.prefetcht0(__byte_ptr[rdi + Ahead]);
-        if (StepBytes > 64) c.prefetcht0(__byte_ptr[rdi + Ahead + 64]);
+        for (int at = 0; at < StepBytes; at += 64)
+        {
+            c.prefetcht1(__byte_ptr[rdi + IntegerTileAssembler.Far + at]);
+            c.prefetcht0(__byte_ptr[rdi + IntegerTileAssembler.Near + at]);
+        }
         Load(low, high);
         for (int i = 0; i < rows; i++)
         {
@@ -76,7 +78,8 @@ internal sealed class FloatTileAssembler
         Label step = c.CreateLabel();
         Constants();
         c.Label(ref step);
-        c.prefetcht0(__byte_ptr[rdi + Ahead]);
+        c.prefetcht1(__byte_ptr[rdi + IntegerTileAssembler.Far]);
+        c.prefetcht0(__byte_ptr[rdi + IntegerTileAssembler.Near]);
         Load(Zmm(24), Zmm(25));
         c.vmovups(__zmmword_ptr[r8], Zmm(24));
         c.vmovups(__zmmword_ptr[r8 + 64], Zmm(25));

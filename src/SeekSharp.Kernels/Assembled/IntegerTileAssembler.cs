@@ -17,8 +17,8 @@ internal sealed class IntegerTileAssembler
     /// <summary>Rows of a tile at most: from packed weights, from expanded ones.</summary>
     public const int PackedRows = 4, ExpandedRows = 6;
 
-    // Bytes ahead of what is read that memory is asked for; what is expanded is asked for a chunk before.
-    private const int Ahead = 4096;
+    // Bytes ahead of what is read that memory is asked for: into the second-level cache, and from there into the first (docs/log.md, 2026-11-23). What is expanded is asked for a chunk before.
+    internal const int Far = 8192, Near = 2048;
 
     private static readonly AssemblerRegister64[] Rows = [rax, rbx, rbp, r12, r13, r14];
     private readonly AssembledCode _code = new();
@@ -44,14 +44,19 @@ internal sealed class IntegerTileAssembler
     {
         var unpack = new IntegerUnpacker(_code, _shape);
         unpack.Constants();
-        Groups(accumulate: PackedLayout.IsCodebook(_shape.Format), () => c.mov(r9, rsi), () => EachBlock(unpack, r9, r13, () =>
+        bool lookedUp = PackedLayout.IsCodebook(_shape.Format); // and in cache
+        Groups(accumulate: lookedUp, () => c.mov(r9, rsi), () => EachBlock(unpack, r9, r13, lookedUp ? null : PrefetchHeader, () =>
         {
             for (int part = 0; part < _shape.Parts; part++)
             {
                 Begin(part, _shape.Zero);
                 Quads(part, quad =>
                 {
-                    Prefetch(quad, Ahead, second: false);
+                    if (!lookedUp)
+                    {
+                        Prefetch(quad, Far, second: true);
+                        Prefetch(quad, Near, second: false);
+                    }
                     unpack.Codes(quad);
                 }, Zmm(IntegerUnpacker.Low), Zmm(IntegerUnpacker.High), Zmm(IntegerUnpacker.Broadcast));
                 unpack.Scales(part);
@@ -113,7 +118,7 @@ internal sealed class IntegerTileAssembler
         unpack.Constants();
         bool raise = _shape.Zero is not (0 or 128);
         if (raise) _code.Fill(Raise, (128 - _shape.Zero) * 0x01010101);
-        EachBlock(unpack, rsi, r13, () =>
+        EachBlock(unpack, rsi, r13, null, () =>
         {
             for (int part = 0; part < _shape.Parts; part++)
             {
@@ -146,7 +151,17 @@ internal sealed class IntegerTileAssembler
         }
     }
 
-    // Into the first-level cache, or, where a chunk's tiles are computed before the next is unpacked, into the second.
+    // The lines of a record before its codes.
+    private void PrefetchHeader()
+    {
+        for (int at = 0; at < _shape.Header; at += 64)
+        {
+            c.prefetcht1(__byte_ptr[r10 + Far + at]);
+            c.prefetcht0(__byte_ptr[r10 + Near + at]);
+        }
+    }
+
+    // A quad's share of the codes.
     private void Prefetch(int quad, int ahead, bool second)
     {
         int line = _shape.CodeBytes / 8; // bytes of a quad
@@ -187,12 +202,13 @@ internal sealed class IntegerTileAssembler
     }
 
     // Loop over packed blocks, `left` of them, and records: r10 the record, r11 the block's codes, r14 its small scales.
-    private void EachBlock(IntegerUnpacker unpack, AssemblerRegister64 left, AssemblerRegister64 inner, Action body)
+    private void EachBlock(IntegerUnpacker unpack, AssemblerRegister64 left, AssemblerRegister64 inner, Action? begin, Action body)
     {
         Label record = c.CreateLabel(), block = c.CreateLabel();
         c.mov(r10, rdi);
         c.Label(ref record);
         unpack.Record();
+        begin?.Invoke();
         c.lea(r11, __[r10 + _shape.Header]);
         if (_shape.Blocks > 1)
         {

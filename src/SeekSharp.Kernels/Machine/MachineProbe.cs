@@ -18,10 +18,12 @@ internal readonly record struct MeasuredRate(double Best, double Median);
 /// <param name="Int8">The same of the int8 tile (4-bit weights expanded, scales included).</param>
 internal sealed record MachineMeasurements(int Threads, MeasuredRate ReadOne, MeasuredRate ReadAll, MeasuredRate Fp32, MeasuredRate Int8);
 
-/// <summary>Names and measures the machine, in less than two seconds.</summary>
+/// <summary>Names and measures the machine, in about two seconds.</summary>
 internal static unsafe class MachineProbe
 {
-    private const long ReadBytes = 256L << 20;
+    // A round reads one piece of a buffer that the last cache holds a quarter of: what a round reads has left the cache since it was read before.
+    private const long RoundBytes = 256L << 20;
+    private const int TimesCache = 4;
 
     /// <summary>The processor as the system names it.</summary>
     public static string CpuName { get; } = FindCpuName();
@@ -32,18 +34,22 @@ internal static unsafe class MachineProbe
     /// <summary>Instruction sets that matter to kernels and that .NET sees.</summary>
     public static IReadOnlyList<string> Features { get; } = FindFeatures();
 
-    /// <summary>Measures with the pool's threads; what else runs on the machine takes its share.</summary>
+    /// <summary>
+    /// Measures with the pool's threads; what else runs on the machine takes its share. Memory is read where it lies: a buffer four times the last cache, but no more than an
+    /// eighth of what memory is available.
+    /// </summary>
     public static MachineMeasurements Measure(KernelTable kernels, WorkerPool pool)
     {
-        using var memory = new NativeBuffer(ReadBytes);
-        for (long i = 0; i < ReadBytes; i += 1 << 20) new Span<byte>(memory.Address + i, 1 << 20).Fill(1); // pages that nobody wrote are one page of zeros
+        using var memory = new NativeBuffer(BufferBytes(LastCacheBytes(), MachineMemory.Available()));
+        pool.Run((int)(memory.Bytes >> 20), (item, _) => new Span<byte>(memory.Address + ((long)item << 20), 1 << 20).Fill(1)); // pages that nobody wrote are one page of zeros
+        long at = 0;
         const int Rounds = 7;
         var rates = new double[4][];
         for (int i = 0; i < rates.Length; i++) rates[i] = new double[Rounds];
         for (int round = 0; round < Rounds; round++)
         {
-            rates[0][round] = Read(kernels, memory, 1, null);
-            rates[1][round] = Read(kernels, memory, pool.Threads, pool);
+            rates[0][round] = Read(kernels, memory, ref at, null);
+            rates[1][round] = Read(kernels, memory, ref at, pool);
             rates[2][round] = Peak(kernels.PeakFp32, pool);
             rates[3][round] = Peak(kernels.PeakInt8, pool);
         }
@@ -52,17 +58,47 @@ internal static unsafe class MachineProbe
         return new MachineMeasurements(pool.Threads, of[0], of[1], of[2], of[3]);
     }
 
-    private static double Read(KernelTable kernels, NativeBuffer memory, int threads, WorkerPool? pool)
+    // The next piece of the buffer, by one thread or all of the pool's.
+    private static double Read(KernelTable kernels, NativeBuffer memory, ref long at, WorkerPool? pool)
     {
-        // Pieces of 4 MB, taken by whoever is free.
-        var work = new ReadWork { Address = memory.Address, Piece = 4 << 20, Kernel = kernels.ReadMemory };
-        int items = (int)(ReadBytes / work.Piece);
+        // Parts of 4 MB, taken by whoever is free.
+        var work = new ReadWork { Address = memory.Address + at, Part = 4 << 20, Kernel = kernels.ReadMemory };
+        at = (at + RoundBytes) % memory.Bytes;
+        int items = (int)(RoundBytes / work.Part);
         long start = Stopwatch.GetTimestamp();
-        if (pool is null || threads == 1)
+        if (pool is null || pool.Threads == 1)
             for (int i = 0; i < items; i++) work.Run(i, 0);
         else
             pool.Run(items, ref work);
-        return ReadBytes / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+        return RoundBytes / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+    }
+
+    /// <summary>Bytes to read in turn: whole pieces, one at least.</summary>
+    internal static long BufferBytes(long cacheBytes, long availableBytes)
+    {
+        long pieces = (TimesCache * cacheBytes + RoundBytes - 1) / RoundBytes, room = availableBytes / 8 / RoundBytes;
+        return Math.Max(1, Math.Min(pieces, room)) * RoundBytes;
+    }
+
+    /// <summary>The largest cache that a core reads through; 64 MB where the system does not say.</summary>
+    internal static long LastCacheBytes()
+    {
+        const long Unknown = 64 << 20;
+        if (!OperatingSystem.IsLinux()) return Unknown;
+        try
+        {
+            long largest = 0;
+            foreach (string cache in Directory.GetDirectories("/sys/devices/system/cpu/cpu0/cache", "index*"))
+            {
+                string size = File.ReadAllText(Path.Combine(cache, "size")).Trim(); // 307200K
+                if (size.EndsWith('K') && long.TryParse(size.AsSpan(0, size.Length - 1), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out long kilobytes)) largest = Math.Max(largest, kilobytes << 10);
+            }
+            return largest > 0 ? largest : Unknown;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Unknown; // a system without this folder
+        }
     }
 
     private static double Peak(delegate*<int, byte*, double> kernel, WorkerPool pool)
@@ -78,9 +114,9 @@ internal static unsafe class MachineProbe
     private struct ReadWork : IParallelWork
     {
         public byte* Address;
-        public long Piece;
+        public long Part;
         public delegate*<byte*, long, int> Kernel;
-        public readonly void Run(int item, int worker) => Kernel(Address + item * Piece, Piece);
+        public readonly void Run(int item, int worker) => Kernel(Address + item * Part, Part);
     }
 
     private struct PeakWork : IParallelWork

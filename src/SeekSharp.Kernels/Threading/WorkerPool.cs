@@ -19,7 +19,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     private static readonly long AwakeTicks = Stopwatch.Frequency / 10; // 100 ms
 
     // A thread takes the remaining items' share of one in so many turns of all threads.
-    private const int Turns = 4;
+    private const int Turns = 2;
 
     // One cache line for each word that threads write.
     [StructLayout(LayoutKind.Explicit, Size = 384)]

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using SeekSharp.Checkpoints;
 using Xunit;
@@ -29,6 +30,17 @@ public sealed class BadSafetensorsTests
         using var temporary = new TemporaryFolder();
         Assert.Contains("no such file", Refused(() => Open(temporary["x.safetensors"]), temporary["x.safetensors"]), StringComparison.Ordinal);
         Assert.Contains("no such file", Refused(() => Open(temporary.Path), temporary.Path), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_pipe_is_refused_without_waiting_for_its_writer()
+    {
+        if (OperatingSystem.IsWindows()) return; // pipes have no place among files there
+        using var temporary = new TemporaryFolder();
+        string path = temporary["x.safetensors"];
+        using (Process make = Process.Start("mkfifo", path)) await make.WaitForExitAsync();
+        Task<CheckpointException> refused = Task.Run(() => Assert.Throws<CheckpointException>(() => Open(path)));
+        Assert.Equal($"{path}: the file is empty, or no ordinary file", (await refused.WaitAsync(TimeSpan.FromMinutes(1))).Message);
     }
 
     [Fact]

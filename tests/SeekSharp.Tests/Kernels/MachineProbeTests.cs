@@ -23,4 +23,16 @@ public sealed class MachineProbeTests
             Assert.InRange(r.Rate.Best, r.Rate.Median, r.Most);
         });
     }
+
+    // What would fit into the last cache says nothing about memory.
+    [Theory]
+    [InlineData(32 << 20, 16L << 30, 256L << 20)]
+    [InlineData(300 << 20, 16L << 30, 1280L << 20)]
+    [InlineData(300 << 20, 4L << 30, 512L << 20)] // as much as there is room for
+    [InlineData(300 << 20, 0, 256L << 20)]
+    [InlineData(int.MaxValue, 1L << 40, 8448L << 20)]
+    public void Memory_is_read_in_turns_longer_than_the_last_cache(int cache, long available, long bytes) => Assert.Equal(bytes, MachineProbe.BufferBytes(cache, available));
+
+    [Fact]
+    public void The_last_cache_has_a_size() => Assert.InRange(MachineProbe.LastCacheBytes(), 64 << 10, 4L << 30);
 }
