@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast every number format decodes: products of one row, and whole models of random blocks; raw figures as JSON, and the table of docs/kernels.md.
 
-usage: bench/formats.py OUT.json products [FORMATS]        one run of SeekSharp.Benchmarks -- formats (330 MB a matrix), added to OUT
+usage: bench/formats.py OUT.json products [FORMATS]        one run of SeekSharp.Benchmarks -- formats (1,300 MB a matrix), added to OUT
        bench/formats.py OUT.json files FOLDER [FORMATS]    one run of seeksharp bench (64 tokens) on FOLDER/FORMAT.gguf, written by random_model.py if it is not there, added to OUT
        bench/formats.py OUT.json table                     medians of all runs so far
 
@@ -19,7 +19,7 @@ FIELDS = ("bytes", "gbs", "memory_gbs", "unpacking_gbs")
 def products(out, formats):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "run.json")
-        subprocess.run([BENCHMARKS, "formats", formats or "all", path, "330"], check=True)
+        subprocess.run([BENCHMARKS, "formats", formats or "all", path, "1300"], check=True)
         with open(path) as f:
             run = json.load(f)
     out["cpu"], out["features"], out["tier"], out["threads"] = run["cpu_name"], run["features"], run["results"][0]["tier"], run["results"][0]["threads"]
@@ -34,8 +34,8 @@ def files(out, folder, formats):
             random_model.write(path, name)
         text = subprocess.run([CLI, "bench", path, "--json", "--prefill", "0", "--decode", "64", "--threads", str(out.get("threads", 2))], capture_output=True, check=True, text=True).stdout
         report = json.loads(text)
-        out["files"].setdefault(name, []).append({field: report[field] for field in ("decode_tps", "bytes_per_token", "weight_bytes", "bandwidth_gbs", "decode_bandwidth_share")})
-        print(name, report["decode_tps"], report["decode_bandwidth_share"], flush=True)
+        out["files"].setdefault(name, []).append({field: report[field] for field in ("decode_tps", "bytes_per_token", "weight_bytes", "bandwidth_gbs", "decode_bandwidth_share", "decode_bandwidth_share_of_median")})
+        print(name, report["decode_tps"], report["decode_bandwidth_share"], report["decode_bandwidth_share_of_median"], flush=True)
 
 
 def median(runs, field):

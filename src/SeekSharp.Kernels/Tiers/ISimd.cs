@@ -62,6 +62,8 @@ internal unsafe interface ISimd<F, I>
     static abstract I DotQuads(I sum, I u, I s);
     /// <summary>Asks for the line of memory at <paramref name="p"/>, which need not be ours.</summary>
     static abstract void Prefetch(byte* p);
+    /// <summary>As <see cref="Prefetch"/>, into the second-level cache only.</summary>
+    static abstract void PrefetchFar(byte* p);
     /// <summary>The lower byte of each 16-bit lane, sign extended.</summary>
     static abstract I EvenBytes(I a);
     /// <summary>The upper byte of each 16-bit lane, sign extended.</summary>

@@ -55,6 +55,12 @@ internal readonly unsafe struct Simd128 : ISimd<F, I>
         if (Sse.IsSupported) Sse.Prefetch0(p);
     }
 
+    [MethodImpl(Inline)]
+    public static void PrefetchFar(byte* p)
+    {
+        if (Sse.IsSupported) Sse.Prefetch1(p);
+    }
+
     [MethodImpl(Inline)] public static I EvenBytes(I a) => ((a.AsInt16() << 8) >> 8).AsInt32();
     [MethodImpl(Inline)] public static I OddBytes(I a) => (a.AsInt16() >> 8).AsInt32();
     [MethodImpl(Inline)] public static I Lookup(ulong lower, ulong upper, I a) => Vector128.Shuffle(Vector128.Create(lower, upper).AsByte(), a.AsByte()).AsInt32();

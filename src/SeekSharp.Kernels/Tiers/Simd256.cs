@@ -50,6 +50,7 @@ internal readonly unsafe struct Simd256 : ISimd<F, I>
     public static bool HasDotQuads => AvxVnni.IsSupported;
     [MethodImpl(Inline)] public static I DotQuads(I sum, I u, I s) => AvxVnni.MultiplyWideningAndAdd(sum, u.AsByte(), s.AsSByte());
     [MethodImpl(Inline)] public static void Prefetch(byte* p) => Sse.Prefetch0(p);
+    [MethodImpl(Inline)] public static void PrefetchFar(byte* p) => Sse.Prefetch1(p);
     [MethodImpl(Inline)] public static I EvenBytes(I a) => ((a.AsInt16() << 8) >> 8).AsInt32();
     [MethodImpl(Inline)] public static I OddBytes(I a) => (a.AsInt16() >> 8).AsInt32();
     [MethodImpl(Inline)] public static I Lookup(ulong lower, ulong upper, I a) => Avx2.Shuffle(Vector256.Create(lower, upper, lower, upper).AsByte(), a.AsByte()).AsInt32();

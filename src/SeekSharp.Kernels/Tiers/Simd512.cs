@@ -50,6 +50,7 @@ internal readonly unsafe struct Simd512 : ISimd<F, I>
     public static bool HasDotQuads => false;
     [MethodImpl(Inline)] public static I DotQuads(I sum, I u, I s) => throw new PlatformNotSupportedException();
     [MethodImpl(Inline)] public static void Prefetch(byte* p) => Sse.Prefetch0(p);
+    [MethodImpl(Inline)] public static void PrefetchFar(byte* p) => Sse.Prefetch1(p);
     [MethodImpl(Inline)] public static I EvenBytes(I a) => ((a.AsInt16() << 8) >> 8).AsInt32();
     [MethodImpl(Inline)] public static I OddBytes(I a) => (a.AsInt16() >> 8).AsInt32();
     [MethodImpl(Inline)] public static I Lookup(ulong lower, ulong upper, I a) => Avx512BW.Shuffle(Vector512.Create(lower, upper, lower, upper, lower, upper, lower, upper).AsByte(), a.AsByte()).AsInt32();

@@ -13,7 +13,7 @@ internal static unsafe class FloatTile<S, F, I, T>
     where T : struct, IFloatFormat<F, I>
 {
     // Bytes ahead of what one row reads that memory is asked for.
-    private const int Ahead = 8192;
+    private const int Far = 8192, Near = 2048;
 
     /// <summary>
     /// Any number of rows: sixes, and a six filled up with copies of the last row for what is left, since one row alone waits for its own sums. There must be room
@@ -44,7 +44,11 @@ internal static unsafe class FloatTile<S, F, I, T>
             for (; k + 2 <= count; k += 2, p += T.PairBytes)
             {
                 if (row == 0)
-                    for (int at = 0; at < T.PairBytes; at += 64) S.Prefetch(p + Ahead + at);
+                    for (int at = 0; at < T.PairBytes; at += 64)
+                    {
+                        S.PrefetchFar(p + Far + at);
+                        S.Prefetch(p + Near + at);
+                    }
                 T.Load(p, row, out F low0, out F low1);
                 T.Load(p, row + 16, out F high0, out F high1);
                 F f0 = S.Set(x0[k]);

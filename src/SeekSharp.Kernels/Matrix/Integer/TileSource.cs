@@ -9,7 +9,7 @@ internal unsafe interface ITileSource<F, I>
 {
     /// <summary>Of block <paramref name="block"/> of a chunk: the record with its scales, its codes, and its first part.</summary>
     static abstract void Locate(byte* chunk, int block, out byte* record, out byte* codes, out int part);
-    /// <summary>Asks for what comes a chunk later.</summary>
+    /// <summary>Asks for what comes a chunk later, and for what comes soon.</summary>
     static abstract void Prefetch(byte* chunk, int block, int pair);
     /// <summary>Unsigned codes; signed ones raised by 128.</summary>
     static abstract void Codes(byte* codes, int quad, int pair, out I low, out I high);
@@ -28,6 +28,9 @@ internal static unsafe class TileSource<S, F, I, T>
     where T : struct, IIntegerFormat<F, I>
 {
     private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
+
+    // Bytes ahead of what is read that the first-level cache is asked for.
+    private const int Near = 2048;
 
     // Of a block expanded: scales [2][32], minima [2][32], codes.
     private const int MinOffset = 256, CodeOffset = MinOffset + 256;
@@ -63,8 +66,12 @@ internal static unsafe class TileSource<S, F, I, T>
         {
             if (PackedLayout.IsCodebook(T.Format)) return; // its chunk lies in cache
             int bytes = T.Header / T.Blocks + T.CodeBytes, share = bytes * S.Count / 16;
-            byte* p = chunk + (IntegerPanel<S, F, I, T>.ChunkBlocks + block) * bytes + pair * share;
-            for (int at = 0; at < share; at += 64) S.Prefetch(p + at);
+            byte* p = chunk + block * bytes + pair * share;
+            for (int at = 0; at < share; at += 64)
+            {
+                S.PrefetchFar(p + IntegerPanel<S, F, I, T>.ChunkBlocks * bytes + at);
+                S.Prefetch(p + Near + at);
+            }
         }
 
         [MethodImpl(Inline)]
