@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using SeekSharp.Checkpoints;
 using SeekSharp.Kernels;
 
@@ -81,8 +82,9 @@ internal sealed unsafe class OutputHead
 
         public readonly void Run(int item, int worker)
         {
-            long end = Math.Min(Count, (item + 1L) * Part);
-            for (long i = (long)item * Part; i < end; i++) Sum[i] = First[i] + Second[i];
+            long i = (long)item * Part, end = Math.Min(Count, i + Part);
+            for (; i + 8 <= end; i += 8) (Vector256.Load(First + i) + Vector256.Load(Second + i)).Store(Sum + i);
+            for (; i < end; i++) Sum[i] = First[i] + Second[i];
         }
     }
 }

@@ -72,6 +72,8 @@ internal static class PlainBench
         report["prefill_product_gops"] = Math.Round(productGops, 1);
         report["int8_tile_gops"] = Math.Round(machine.Int8.Best, 1);
         report["int8_tile_median_gops"] = Math.Round(machine.Int8.Median, 1);
+        report["fp32_tile_gflops"] = Math.Round(machine.Fp32.Best, 1);
+        report["fp32_tile_median_gflops"] = Math.Round(machine.Fp32.Median, 1);
         report["decode_bandwidth_share"] = Math.Round(decodeSpeed * touched / bandwidth, 4);
         report["decode_bandwidth_share_of_median"] = Math.Round(decodeSpeed * touched / (machine.ReadAll.Median * 1e9), 4);
         if (speculation.Options != SpeculationOptions.None)

@@ -51,6 +51,7 @@ internal sealed class HubServer : IDisposable
     /// <summary>Requests for files, without those for lists.</summary>
     public List<HubRequest> FileRequests => [.. Requests.Where(r => r.Path.Contains("/resolve/"))];
 
+    /// <summary>The most requests that waited at a time for what <see cref="Intercept"/> does.</summary>
     public int MostOpen => _mostOpen;
 
     public int PageSize { get; set; } = 1000;
@@ -124,14 +125,16 @@ internal sealed class HubServer : IDisposable
                 Requests.Enqueue(request);
                 int open = Interlocked.Increment(ref _open);
                 for (int most; open > (most = _mostOpen);) Interlocked.CompareExchange(ref _mostOpen, open, most);
+                bool isAnswered = false;
                 try
                 {
-                    if (Intercept is null || !await Intercept(request, stream)) await AnswerAsync(request, stream);
+                    if (Intercept is not null) isAnswered = await Intercept(request, stream);
                 }
                 finally
                 {
-                    Interlocked.Decrement(ref _open);
+                    Interlocked.Decrement(ref _open); // before the answer: who has it may ask again before we count
                 }
+                if (!isAnswered) await AnswerAsync(request, stream);
             }
             catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
             {
