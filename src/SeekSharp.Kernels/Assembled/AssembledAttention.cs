@@ -247,11 +247,11 @@ internal static unsafe class AssembledAttention<T>
         }
     }
 
-    // e^(score − max) to 8 significant bits by Veltkamp's rounding: c = 65537 p, c − (c − p). NaN stays NaN.
+    // e^(score − max), or nothing, to 8 significant bits by Veltkamp's rounding: c = 65537 p, c − (c − p). NaN stays NaN.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Weight(float* score, Vector512<float> max)
     {
-        Vector512<float> p = AssembledLatent8.Exp(Vector512.Load(score) - max), c = p * Vector512.Create(65537f);
+        Vector512<float> p = AssembledLatent8.Weight(Vector512.Load(score) - max), c = p * Vector512.Create(65537f);
         return c - (c - p);
     }
 

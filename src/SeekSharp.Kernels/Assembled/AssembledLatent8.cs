@@ -117,11 +117,12 @@ internal static unsafe class AssembledLatent8
         return scale;
     }
 
-    /// <summary><see cref="VectorMath.Exp"/> for x ≤ 0, in fewer instructions.</summary>
+    /// <summary><see cref="VectorMath.Weight"/> for x ≤ 0, in fewer instructions.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector512<float> Exp(Vector512<float> x)
+    internal static Vector512<float> Weight(Vector512<float> x)
     {
-        x = Avx512F.Max(Vector512.Create(VectorMath.ExpLow), x); // with NaN the second operand
+        Vector512<float> low = Vector512.Create(VectorMath.WeightLow), none = Vector512.LessThan(x, low);
+        x = Avx512F.Max(low, x); // with NaN the second operand
         Vector512<float> n = Avx512F.RoundScale(x * Vector512.Create(VectorMath.Log2E), 0);
         Vector512<float> r = Avx512F.FusedMultiplyAdd(n, Vector512.Create(-VectorMath.Ln2High), x);
         r = Avx512F.FusedMultiplyAdd(n, Vector512.Create(-VectorMath.Ln2Low), r);
@@ -130,7 +131,7 @@ internal static unsafe class AssembledLatent8
         p = Avx512F.FusedMultiplyAdd(p, r, Vector512.Create(VectorMath.E3));
         p = Avx512F.FusedMultiplyAdd(p, r, Vector512.Create(VectorMath.E4));
         p = Avx512F.FusedMultiplyAdd(p, r, Vector512.Create(VectorMath.E5));
-        return Avx512F.Scale(Avx512F.FusedMultiplyAdd(p, r * r, r) + Vector512<float>.One, n);
+        return Vector512.AndNot(Avx512F.Scale(Avx512F.FusedMultiplyAdd(p, r * r, r) + Vector512<float>.One, n), none);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -153,10 +154,10 @@ internal static unsafe class AssembledLatent8
             d = Vector512.ConditionalSelect(m3, d, none);
             float max = MathF.Max(rows.Max[r], Largest(Avx512F.Max(Avx512F.Max(a, b), Avx512F.Max(c, d)))), correction = VectorMath.Exp(rows.Max[r] - max);
             Vector512<float> top = Vector512.Create(max);
-            a = Exp(a - top);
-            b = Exp(b - top);
-            c = Exp(c - top);
-            d = Exp(d - top);
+            a = Weight(a - top);
+            b = Weight(b - top);
+            c = Weight(c - top);
+            d = Weight(d - top);
             Vector512<float> sum = a + b + c + d; // as VectorMath.Sum has it
             Vector256<float> sum8 = sum.GetLower() + sum.GetUpper();
             Vector128<float> sum4 = sum8.GetLower() + sum8.GetUpper();

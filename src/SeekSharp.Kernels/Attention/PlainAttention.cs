@@ -71,7 +71,7 @@ internal static unsafe class PlainAttention
                 newMax = MathF.Max(newMax, p[j]);
             }
             float correction = VectorMath.Exp(max - newMax), largest = 0;
-            for (int j = 0; j < 64; j++) p[j] = VectorMath.Exp(p[j] - newMax);
+            for (int j = 0; j < 64; j++) p[j] = VectorMath.Weight(p[j] - newMax);
             sum = MathF.FusedMultiplyAdd(sum, correction, VectorMath.Sum(p));
             max = newMax;
             for (int j = 0; j < visible; j++) largest = MathF.Max(largest, p[j] *= keyScales[j]);
@@ -104,7 +104,7 @@ internal static unsafe class PlainAttention
             float newMax = MathF.Max(max, tileMax), correction = VectorMath.Exp(max - newMax);
             for (int j = 0; j < 64; j++)
             {
-                p[j] = VectorMath.Exp(p[j] - newMax);
+                p[j] = VectorMath.Weight(p[j] - newMax);
                 if (rounded) p[j] = FloatFormats.RoundBF16(p[j]);
             }
             for (int e = 0; e < valueDim; e++)

@@ -33,6 +33,14 @@ internal static unsafe class VectorKernels<S, F, I>
         return S.Multiply(S.Multiply(p, first), second);
     }
 
+    /// <summary><see cref="VectorMath.Weight"/>; NaN stays NaN.</summary>
+    [MethodImpl(Inline)]
+    public static F Weight(F x)
+    {
+        I size = S.And(S.AsInt(x), S.Set(int.MaxValue)), e = S.AsInt(Exp(x)); // sizes of floats are in the order of their bits
+        return S.AsFloat(S.IfGreater(size, S.Set(0x7F800000), e, S.IfGreater(size, S.Set(BitConverter.SingleToInt32Bits(-VectorMath.WeightLow)), S.Set(0), e)));
+    }
+
     /// <summary>To bf16, ties to even, as floats; NaN stays NaN.</summary>
     [MethodImpl(Inline)]
     public static F RoundBF16(F x)
@@ -178,7 +186,7 @@ internal static unsafe class VectorKernels<S, F, I>
             for (int j = lane; j < 64; j += Lanes)
             {
                 float* p = (j < 32 ? low : high) + (j & 31);
-                F e = Exp(S.Subtract(S.Load(p), S.Set(newMax)));
+                F e = Weight(S.Subtract(S.Load(p), S.Set(newMax)));
                 if (rounded) e = RoundBF16(e);
                 S.Store(p, e);
                 total = S.Add(total, e);

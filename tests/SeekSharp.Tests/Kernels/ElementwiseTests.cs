@@ -71,6 +71,10 @@ public sealed unsafe class ElementwiseTests
         Assert.Equal(float.PositiveInfinity, VectorMath.Exp(float.PositiveInfinity));
         Assert.Equal(float.PositiveInfinity, VectorMath.Exp(89));
         Assert.True(float.IsNaN(VectorMath.Exp(float.NaN)));
+        Assert.Equal(0, VectorMath.Weight(-64.00001f));
+        Assert.Equal(0, VectorMath.Weight(float.NegativeInfinity));
+        Assert.Equal(VectorMath.Exp(-64), VectorMath.Weight(-64));
+        Assert.True(float.IsNaN(VectorMath.Weight(float.NaN)));
     }
 
     [Theory]
