@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using SeekSharp.Kernels;
 using Xunit;
 
@@ -75,6 +76,22 @@ public sealed unsafe class ElementwiseTests
         Assert.Equal(0, VectorMath.Weight(float.NegativeInfinity));
         Assert.Equal(VectorMath.Exp(-64), VectorMath.Weight(-64));
         Assert.True(float.IsNaN(VectorMath.Weight(float.NaN)));
+    }
+
+    // What the assembled tier takes for attention over bf16, whose results have no twin bit for bit.
+    [Fact]
+    public void A_weight_in_a_vector_has_the_bits_of_one_by_itself()
+    {
+        if (!Vector512.IsHardwareAccelerated) return;
+        for (float x = -70; x < 0; x += 0.01f) AssertSame(x);
+        foreach (float x in (float[])[0, -0f, -64, MathF.BitDecrement(-64), -90, -104, float.MinValue, float.NegativeInfinity, float.NaN]) AssertSame(x);
+
+        static void AssertSame(float x)
+        {
+            int expected = BitConverter.SingleToInt32Bits(VectorMath.Weight(x)), one = BitConverter.SingleToInt32Bits(VectorKernels<Simd512, Vector512<float>, Vector512<int>>.Weight(Vector512.Create(x))[5]);
+            Assert.Equal(expected, one);
+            Assert.Equal(expected, BitConverter.SingleToInt32Bits(AssembledLatent8.Weight(Vector512.Create(x))[5]));
+        }
     }
 
     [Theory]
