@@ -50,7 +50,6 @@ internal sealed unsafe class FileImage : IDisposable
             if ((File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path)) is FileInfo { Length: 0 }) throw new CheckpointException($"{path}: the file is empty, or no ordinary file");
             using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             long length = RandomAccess.GetLength(handle); // of what a symbolic link leads to; the hub's cache is made of them
-            if (length == 0) throw new CheckpointException($"{path}: the file is empty");
             DateTime modified = File.GetLastWriteTimeUtc(handle);
             file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
             view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);

@@ -50,8 +50,8 @@ internal sealed class FloatTileAssembler
         c.Label(ref step);
         for (int at = 0; at < StepBytes; at += 64)
         {
-            c.prefetcht1(__byte_ptr[rdi + IntegerTileAssembler.Far + at]);
-            c.prefetcht0(__byte_ptr[rdi + IntegerTileAssembler.Near + at]);
+            c.prefetcht1(__byte_ptr[rdi + Prefetching.Far + at]);
+            c.prefetcht0(__byte_ptr[rdi + Prefetching.Near + at]);
         }
         Load(low, high);
         for (int i = 0; i < rows; i++)
@@ -78,8 +78,8 @@ internal sealed class FloatTileAssembler
         Label step = c.CreateLabel();
         Constants();
         c.Label(ref step);
-        c.prefetcht1(__byte_ptr[rdi + IntegerTileAssembler.Far]);
-        c.prefetcht0(__byte_ptr[rdi + IntegerTileAssembler.Near]);
+        c.prefetcht1(__byte_ptr[rdi + Prefetching.Far]);
+        c.prefetcht0(__byte_ptr[rdi + Prefetching.Near]);
         Load(Zmm(24), Zmm(25));
         c.vmovups(__zmmword_ptr[r8], Zmm(24));
         c.vmovups(__zmmword_ptr[r8 + 64], Zmm(25));

@@ -17,9 +17,6 @@ internal sealed class IntegerTileAssembler
     /// <summary>Rows of a tile at most: from packed weights, from expanded ones.</summary>
     public const int PackedRows = 4, ExpandedRows = 6;
 
-    // Bytes ahead of what is read that memory is asked for: into the second-level cache, and from there into the first (docs/log.md, 2026-11-23). What is expanded is asked for a chunk before.
-    internal const int Far = 8192, Near = 2048;
-
     private static readonly AssemblerRegister64[] Rows = [rax, rbx, rbp, r12, r13, r14];
     private readonly AssembledCode _code = new();
     private readonly Assembler c;
@@ -54,8 +51,8 @@ internal sealed class IntegerTileAssembler
                 {
                     if (!lookedUp)
                     {
-                        Prefetch(quad, Far, second: true);
-                        Prefetch(quad, Near, second: false);
+                        Prefetch(quad, Prefetching.Far, second: true);
+                        Prefetch(quad, Prefetching.Near, second: false);
                     }
                     unpack.Codes(quad);
                 }, Zmm(IntegerUnpacker.Low), Zmm(IntegerUnpacker.High), Zmm(IntegerUnpacker.Broadcast));
@@ -156,8 +153,8 @@ internal sealed class IntegerTileAssembler
     {
         for (int at = 0; at < _shape.Header; at += 64)
         {
-            c.prefetcht1(__byte_ptr[r10 + Far + at]);
-            c.prefetcht0(__byte_ptr[r10 + Near + at]);
+            c.prefetcht1(__byte_ptr[r10 + Prefetching.Far + at]);
+            c.prefetcht0(__byte_ptr[r10 + Prefetching.Near + at]);
         }
     }
 

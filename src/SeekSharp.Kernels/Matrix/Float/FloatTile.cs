@@ -12,9 +12,6 @@ internal static unsafe class FloatTile<S, F, I, T>
     where I : struct
     where T : struct, IFloatFormat<F, I>
 {
-    // Bytes ahead of what one row reads that memory is asked for.
-    private const int Far = 8192, Near = 2048;
-
     /// <summary>
     /// Any number of rows: sixes, and a six filled up with copies of the last row for what is left, since one row alone waits for its own sums. There must be room
     /// for 5 rows after <paramref name="sums"/> [count][32]; what they hold afterwards means nothing.
@@ -46,8 +43,8 @@ internal static unsafe class FloatTile<S, F, I, T>
                 if (row == 0)
                     for (int at = 0; at < T.PairBytes; at += 64)
                     {
-                        S.PrefetchFar(p + Far + at);
-                        S.Prefetch(p + Near + at);
+                        S.PrefetchFar(p + Prefetching.Far + at);
+                        S.Prefetch(p + Prefetching.Near + at);
                     }
                 T.Load(p, row, out F low0, out F low1);
                 T.Load(p, row + 16, out F high0, out F high1);

@@ -29,9 +29,6 @@ internal static unsafe class TileSource<S, F, I, T>
 {
     private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
 
-    // Bytes ahead of what is read that the first-level cache is asked for.
-    private const int Near = 2048;
-
     // Of a block expanded: scales [2][32], minima [2][32], codes.
     private const int MinOffset = 256, CodeOffset = MinOffset + 256;
 
@@ -70,7 +67,7 @@ internal static unsafe class TileSource<S, F, I, T>
             for (int at = 0; at < share; at += 64)
             {
                 S.PrefetchFar(p + IntegerPanel<S, F, I, T>.ChunkBlocks * bytes + at);
-                S.Prefetch(p + Near + at);
+                S.Prefetch(p + Prefetching.Near + at);
             }
         }
 
