@@ -14,7 +14,7 @@ internal unsafe struct AssembledTiles
     public int RecordBytes, RecordBlocks, ExpandedBytes;
     public NumberFormat Format;
 
-    private static readonly AssembledTiles*[] Made = new AssembledTiles*[(int)NumberFormat.MXFP4 + 1];
+    private static readonly nint[] Made = new nint[(int)NumberFormat.MXFP4 + 1]; // pointers, written under the lock
     private static readonly Dictionary<(int Parts, int Mins, bool Zero, bool Subtracted), nint[]> Expanded = [];
     private static readonly Dictionary<NumberFormat, nint[]> Floats = [];
     private static readonly Lock Making = new();
@@ -23,14 +23,17 @@ internal unsafe struct AssembledTiles
     /// <exception cref="KernelException">Executable memory is refused, after it was granted at start.</exception>
     public static AssembledTiles* Of(NumberFormat format)
     {
+        nint made = Volatile.Read(ref Made[(int)format]); // every product asks
+        if (made != 0) return (AssembledTiles*)made;
         lock (Making)
         {
-            if (Made[(int)format] != null) return Made[(int)format];
+            if (Made[(int)format] != 0) return (AssembledTiles*)Made[(int)format];
             var tiles = (AssembledTiles*)System.Runtime.InteropServices.NativeMemory.AllocZeroed((nuint)sizeof(AssembledTiles));
             tiles->Format = format;
             if (NumberFormats.IsInteger(format)) Fill(tiles, IntegerShape.Of(format));
             else Fill(tiles);
-            return Made[(int)format] = tiles;
+            Volatile.Write(ref Made[(int)format], (nint)tiles);
+            return tiles;
         }
     }
 

@@ -9,8 +9,12 @@ using Xunit;
 
 namespace SeekSharp.Tests.Engine;
 
+[Collection(Listens)]
 public sealed class EngineMetricsTests
 {
+    /// <summary>The collection of a test that listens to all engines' meter, and of those that cannot run beside it.</summary>
+    internal const string Listens = "listens to the engines' meter";
+
     private const string Model = "metrics-test"; // other tests' engines have other names
 
     [Fact]

@@ -8,7 +8,8 @@ using Xunit;
 
 namespace SeekSharp.Tests.Engine;
 
-/// <summary>What a step costs beside the model.</summary>
+/// <summary>What a step costs beside the model. Not beside a test that listens to the meter: its callback would run, and allocate, on this test's thread.</summary>
+[Collection(EngineMetricsTests.Listens)]
 public sealed class EngineStepTests
 {
     [Theory]
