@@ -71,7 +71,12 @@ internal sealed class LlmEngine : IDisposable
             _memory.Prefixes.Disk = Options.Disk;
         }
         _metrics = new EngineMetrics(Options.ModelName);
-        _scheduler = new Scheduler(_memory, Options.Scheduler with { LongParts = Options.Scheduler.LongParts || model.ExpertCounts is not null })
+        SchedulerOptions scheduler = Options.Scheduler;
+        _scheduler = new Scheduler(_memory, scheduler with
+        {
+            LongParts = scheduler.LongParts || model.ExpertCounts is not null,
+            PartWhileReading = Math.Max(scheduler.PartWhileReading, Math.Min(scheduler.MaxTokens, RowsOfExpert * model.Config.NRoutedExperts / Math.Max(1, model.Config.NumExpertsPerTok))),
+        })
         {
             Ended = _metrics.Ended,
             OthersWork = model.Turns is { } turns ? () => turns.IsContended : null,
@@ -80,6 +85,7 @@ internal sealed class LlmEngine : IDisposable
         _speculation = new SpeculativeDecoder(model, Options.Speculation, Vocabulary, mtp, (long)Pool.Capacity * KvCache.BlockTokens);
     }
 
+    private const int RowsOfExpert = 48; // of a part of a prompt: from there on more gain little (docs/log.md, 2026-11-23)
     private const int MostBlocks = 1 << 21; // what stands beside the blocks stays below a gigabyte
 
     public EngineOptions Options { get; }

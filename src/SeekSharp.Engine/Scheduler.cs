@@ -23,6 +23,11 @@ internal sealed record SchedulerOptions
     /// <summary>Time that a step may take while only prompts are read: after it a request can be cancelled, and its progress be told.</summary>
     public TimeSpan StepWhileReading { get; init; } = TimeSpan.FromMilliseconds(400);
     /// <summary>
+    /// Tokens that a step may have while only prompts are read even if they take longer than <see cref="StepWhileReading"/>, at least 1: with fewer, a large model would spend its time reading
+    /// weights rather than using them.
+    /// </summary>
+    public int PartWhileReading { get; init; } = 64;
+    /// <summary>
     /// While only prompts are read, steps have <see cref="MaxTokens"/> whatever time they take: for a model whose experts are read as they are needed. A hundred tokens go to nearly all experts,
     /// so that every part of a prompt has them all read again.
     /// </summary>
@@ -106,7 +111,9 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
         int decoding = _batch.Count;
         double alone = Cost.Predict(decoding, work);
         bool alonePrompts = decoding == 0 && OthersWork?.Invoke() != true, whole = alonePrompts && options.LongParts;
-        double seconds = whole ? double.PositiveInfinity : alonePrompts ? options.StepWhileReading.TotalSeconds - alone : Math.Max(options.StepWhileDecoding.TotalSeconds, 1.5 * alone) - alone;
+        double seconds = whole ? double.PositiveInfinity
+            : alonePrompts ? Math.Max(options.StepWhileReading.TotalSeconds - alone, Cost.Added(options.PartWhileReading, 0))
+            : Math.Max(options.StepWhileDecoding.TotalSeconds, 1.5 * alone) - alone;
         int most = whole ? int.MaxValue : decoding == 0 ? Math.Max(128, 4 * Cost.LargestStep) : Math.Max(16, 2 * Cost.LargestStep);
         Read(seconds, Math.Min(options.MaxTokens - decoding, most));
         return _batch;

@@ -111,13 +111,27 @@ public sealed class SchedulerTests
     [Fact]
     public void A_slow_model_gets_shorter_parts_and_none_outruns_experience()
     {
-        using var bench = new Bench(1000);
+        using var bench = new Bench(1000, new SchedulerOptions { PartWhileReading = 8 });
         Sequence sequence = bench.Add(5000);
         Assert.InRange(bench.Step().Single().Count, 8, 128); // nothing is known yet
         bench.Scheduler.Cost.Learn(64, StepCost.Work(0, 64), 6.4);
         Assert.InRange(bench.Step().Single().Count, 8, 16); // a tenth of a second a token
         for (int i = 0; i < 60; i++) bench.Scheduler.Cost.Learn(64, StepCost.Work(0, 64), 1e-3);
         Assert.InRange(bench.Step().Single().Count, 200, 256); // at most four times as much as ever before
+    }
+
+    [Fact]
+    public void A_slow_model_s_parts_are_worth_the_reading_of_its_weights_while_nobody_writes()
+    {
+        using var bench = new Bench(1000, new SchedulerOptions { PartWhileReading = 96 }, (0, 0.1, 0)); // a tenth of a second a token
+        Sequence first = bench.Add(500, seed: 1);
+        bench.Step();
+        Assert.InRange(bench.Step().Single().Count, 90, 100);
+        while (first.Generated.IsEmpty) bench.Step();
+        bench.Add(1000, seed: 2);
+        var step = bench.Step();
+        Assert.Equal((first, 1), (step[0].Sequence, step[0].Count));
+        Assert.InRange(step[1].Count, 8, 16);
     }
 
     [Fact]
