@@ -18,34 +18,38 @@ internal static unsafe class AssembledAttention<T>
     /// <summary>Bytes of scratch for an item, of any format of the cache.</summary>
     public static long ScratchBytes(int keyFloats, int valueDim)
         => Math.Max(AttentionKernel<Simd512, Vector512<float>, Vector512<int>>.ScratchBytes(keyFloats, valueDim),
-            8192 + MaxRows * (4L * (keyFloats + 64) + 64 * 10 + 4L * (valueDim + 32)) + 64L * 2 * (Math.Max(keyFloats, valueDim) + 32));
+            8192 + MaxRows * (4L * (keyFloats + 64) + 64 * 10 + 4L * (valueDim + 32)) + 64L * 2 * (Math.Max(keyFloats, valueDim) + 32) + (T.Matrices ? 64L * 2 * (valueDim + 32) : 0));
 
     // An item's scratch memory. All rows' strides are multiples of 64 bytes.
     private ref struct Rows
     {
-        public int Count, QueryBytes, Panels;
-        public byte* Queries;                  // [rows] in bf16, or fp32
+        public int Count, Room, QueryBytes, Panels; // Room: rows that there is memory for
+        public byte* Queries;                  // [rows] in bf16, or fp32; for latents in the matrix unit [rows/16][pairs][16][2]
         public float* Scores;                  // [rows][64]
         public byte* Weights;                  // [rows][64] in bf16; fp32: the scores' place
         public float* Max, Total, Corrections; // [rows]
         public float* Sums;                    // [E/32][rows][32]
+        public byte* Paired;                   // the values' tiles for the matrix unit
         public byte* Copy;                     // [64][width] in bf16
 
         public Rows(byte* scratch, int count, int queryDim, int valueDim)
         {
             Count = count;
+            Room = T.Matrices ? count + MatrixTileAssembler.Rows - 1 & -MatrixTileAssembler.Rows : count;
             QueryBytes = (queryDim + 31 & ~31) * (T.Pairs ? 2 : 4);
             Panels = (valueDim + 31) / 32;
             Max = (float*)scratch;
             Total = Max + 64;
             Corrections = Total + 64;
             Queries = (byte*)(Corrections + 64);
-            Scores = (float*)(Queries + (long)count * QueryBytes);
-            Weights = (byte*)(Scores + count * 64);
-            Sums = (float*)(Weights + count * 128);
-            Copy = (byte*)(Sums + (long)Panels * count * 32);
+            Scores = (float*)(Queries + (long)Room * QueryBytes);
+            Weights = (byte*)(Scores + Room * 64);
+            Sums = (float*)(Weights + Room * 128);
+            Paired = (byte*)(Sums + (long)Panels * Room * 32);
+            Copy = Paired + (T.Matrices ? Panels * 4096 : 0);
             if (!T.Pairs) Weights = (byte*)Scores;
-            new Span<float>(Sums, Panels * count * 32).Clear();
+            new Span<byte>(Weights + count * 128, (Room - count) * 128).Clear(); // of rows that are not there: nothing that would be slow to multiply
+            new Span<float>(Sums, Panels * Room * 32).Clear();
             new Span<float>(Max, 64).Fill(float.NegativeInfinity);
             new Span<float>(Total, 64).Clear();
         }
@@ -61,7 +65,7 @@ internal static unsafe class AssembledAttention<T>
             AttentionKernel<Simd512, Vector512<float>, Vector512<int>>.GroupedQuery(a, head, first, count, scratch);
             return;
         }
-        AttentionTiles* tiles = AttentionTiles.Of(T.Pairs);
+        AttentionTiles* tiles = AttentionTiles.Of<T>();
         int group = a->Heads / a->KvHeads, dim = a->KeyDim, valueDim = a->ValueDim;
         var rows = new Rows(scratch, count, dim, valueDim);
         int* seen = stackalloc int[MaxRows];
@@ -71,13 +75,20 @@ internal static unsafe class AssembledAttention<T>
             seen[r] = a->Position + t + 1;
             Query(a->Query + (long)t * a->QueryStride + (long)n * dim, dim, rows.Query(r), false);
         }
+        if (T.Matrices) ((delegate* unmanaged[SuppressGCTransition]<void>)tiles->Configure)();
         int end = seen[count - 1];
         for (int start = 0; start < end; start += 64)
         {
             byte* keys = a->KeyBlocks[start / 64] + head * KvBlock.KeyHeadBytes(KvFormat.BF16, dim);
             byte* values = a->ValueBlocks[start / 64] + head * KvBlock.ValueHeadBytes(KvFormat.BF16, valueDim);
             int visible = Math.Min(64, end - start), pairs = (dim + 1) / 2;
-            for (int r = 0, n; r < count; r += n)
+            if (T.Matrices)
+            {
+                if ((dim & 31) != 0) keys = CopyPairs(keys, pairs, rows.QueryBytes / 4, rows.Copy);
+                for (int r = 0; r < count; r += MatrixTileAssembler.Rows)
+                    ((delegate* unmanaged[SuppressGCTransition]<byte*, long, byte*, long, float*, void>)tiles->MatrixKeys)(rows.Query(r), rows.QueryBytes, keys, rows.QueryBytes / 64, rows.Scores + r * 64);
+            }
+            for (int r = 0, n; !T.Matrices && r < count; r += n)
             {
                 n = Share(count - r, AttentionTileAssembler.KeyRows);
                 ((delegate* unmanaged[SuppressGCTransition]<byte*, long, byte*, long, float*, void>)tiles->Keys[n])(rows.Query(r), rows.QueryBytes, keys, pairs, rows.Scores + r * 64);
@@ -85,6 +96,7 @@ internal static unsafe class AssembledAttention<T>
             Softmax(in rows, a->Scale, seen, start);
             Values(in rows, tiles, values, valueDim, valueDim, visible, rows.Copy);
         }
+        if (T.Matrices) ((delegate* unmanaged[SuppressGCTransition]<void>)tiles->Release)();
         for (int r = 0; r < count; r++)
         {
             int t = (first + r) / group, n = head * group + (first + r) % group;
@@ -97,11 +109,11 @@ internal static unsafe class AssembledAttention<T>
     {
         if (a->Format != KvFormat.BF16)
         {
-            if (a->Format == KvFormat.Q8_0) AssembledLatent8.Run(a, first, count, scratch, AttentionTiles.Of(T.Pairs));
+            if (a->Format == KvFormat.Q8_0) AssembledLatent8.Run(a, first, count, scratch, AttentionTiles.Of<T>());
             else AttentionKernel<Simd512, Vector512<float>, Vector512<int>>.Latent(a, first, count, scratch);
             return;
         }
-        AttentionTiles* tiles = AttentionTiles.Of(T.Pairs);
+        AttentionTiles* tiles = AttentionTiles.Of<T>();
         int dim = a->LatentDim + a->RopeDim, width = dim + 31 & ~31;
         var rows = new Rows(scratch, count, dim, a->LatentDim);
         int* seen = stackalloc int[MaxRows];
@@ -109,8 +121,12 @@ internal static unsafe class AssembledAttention<T>
         {
             int t = (first + r) / a->Heads, n = (first + r) % a->Heads;
             seen[r] = a->Position + t + 1;
-            Query(a->Query + (long)t * a->QueryStride + (long)n * dim, dim, rows.Query(r), true);
+            byte* place = T.Matrices ? rows.Copy + r % MatrixTileAssembler.Rows * rows.QueryBytes : rows.Query(r);
+            Query(a->Query + (long)t * a->QueryStride + (long)n * dim, dim, place, true);
+            if (T.Matrices && (r == count - 1 || r % MatrixTileAssembler.Rows == MatrixTileAssembler.Rows - 1))
+                ((delegate* unmanaged[SuppressGCTransition]<byte*, long, byte*, long, void>)tiles->Turn)(rows.Copy, rows.QueryBytes, rows.Query(r & -MatrixTileAssembler.Rows), width / 32);
         }
+        if (T.Matrices) ((delegate* unmanaged[SuppressGCTransition]<void>)tiles->Configure)();
         int end = seen[count - 1];
         for (int start = 0; start < end; start += 64)
         {
@@ -121,8 +137,10 @@ internal static unsafe class AssembledAttention<T>
                 Copy(block, dim, visible, width, rows.Copy);
                 block = rows.Copy;
             }
+            for (int r = 0; T.Matrices && r < count; r += MatrixTileAssembler.Rows)
+                ((delegate* unmanaged[SuppressGCTransition]<byte*, long, byte*, long, float*, void>)tiles->MatrixDots)(block, width * 2, rows.Query(r), width / 32, rows.Scores + r * 64);
             // 16 keys stay in the first-level cache while all rows pass.
-            for (int j = 0; j < visible; j += AttentionTileAssembler.DotKeys)
+            for (int j = 0; !T.Matrices && j < visible; j += AttentionTileAssembler.DotKeys)
                 for (int r = 0, n; r < count; r += n)
                 {
                     n = Share(count - r, AttentionTileAssembler.DotRows);
@@ -132,6 +150,7 @@ internal static unsafe class AssembledAttention<T>
             Softmax(in rows, a->Scale, seen, start);
             Values(in rows, tiles, block, width, a->LatentDim, visible, null);
         }
+        if (T.Matrices) ((delegate* unmanaged[SuppressGCTransition]<void>)tiles->Release)();
         for (int r = 0; r < count; r++)
         {
             int t = (first + r) / a->Heads, n = (first + r) % a->Heads;
@@ -180,6 +199,14 @@ internal static unsafe class AssembledAttention<T>
             if (rest > 0) new Span<byte>(result + dim * 2, rest).Clear();
         }
         new Span<byte>(result, (64 - tokens) * width * 2).Clear();
+    }
+
+    // Keys [pairs][64][2], filled up with zeros to as many pairs as tiles have.
+    private static byte* CopyPairs(byte* keys, int pairs, int all, byte* result)
+    {
+        new ReadOnlySpan<byte>(keys, pairs * 256).CopyTo(new Span<byte>(result, pairs * 256));
+        new Span<byte>(result + pairs * 256, (all - pairs) * 256).Clear();
+        return result;
     }
 
     // Scores to weights e^(s − max), rounded to bf16, and their sums; what rows do not see weighs exactly nothing.
@@ -265,13 +292,21 @@ internal static unsafe class AssembledAttention<T>
             values = copy;
             stride = width;
         }
+        if (T.Matrices)
+        {
+            ((delegate* unmanaged[SuppressGCTransition]<byte*, long, long, byte*, void>)tiles->Pair)(values, stride * 2, rows.Panels, rows.Paired);
+            for (int r = 0; r < rows.Count; r += MatrixTileAssembler.Rows)
+                ((delegate* unmanaged[SuppressGCTransition]<byte*, byte*, long, long, float*, float*, void>)tiles->MatrixValues)(
+                    rows.Weights + r * 128, rows.Paired, rows.Panels, rows.Room * 128, rows.Sums + r * 32, rows.Corrections + r);
+            return;
+        }
         int steps = T.Pairs ? (visible + 1) / 2 : visible, weightBytes = T.Pairs ? 128 : 256;
         for (int p = 0; p < rows.Panels; p++)
             for (int r = 0, n; r < rows.Count; r += n)
             {
                 n = Share(rows.Count - r, AttentionTileAssembler.ValueRows);
                 ((delegate* unmanaged[SuppressGCTransition]<byte*, byte*, long, long, float*, float*, void>)tiles->Values[n])(
-                    rows.Weights + r * weightBytes, values + p * 64, stride * 2, steps, rows.Sums + (p * rows.Count + r) * 32, rows.Corrections + r);
+                    rows.Weights + r * weightBytes, values + p * 64, stride * 2, steps, rows.Sums + (p * rows.Room + r) * 32, rows.Corrections + r);
             }
     }
 
@@ -284,7 +319,7 @@ internal static unsafe class AssembledAttention<T>
         Vector512<int> second = first + Vector512.Create(8);
         for (int p = 0; p < rows.Panels; p++)
         {
-            float* sums = rows.Sums + (p * rows.Count + row) * 32;
+            float* sums = rows.Sums + (p * rows.Room + row) * 32;
             Vector512<float> low = Vector512.Load(sums) / total, high = Vector512.Load(sums + 16) / total;
             int width = Math.Min(32, valueDim - 32 * p);
             float* target = width < 32 ? last : y + 32 * p;

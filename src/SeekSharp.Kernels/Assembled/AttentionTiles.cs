@@ -2,9 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace SeekSharp.Kernels;
 
-/// <summary>What <c>vdpbf16ps</c> is worth on this machine decides how the cache's bf16 numbers are multiplied (<see cref="MachineProbe.HasFastBF16"/>).</summary>
+/// <summary>
+/// Whether there is a matrix unit (<see cref="MatrixUnit"/>), and what <c>vdpbf16ps</c> is worth on this machine (<see cref="MachineProbe.HasFastBF16"/>), decides how the cache's bf16 numbers are multiplied.
+/// </summary>
 internal interface IAttentionForm
 {
+    /// <summary>In the matrix unit, 16 rows at a time.</summary>
+    static abstract bool Matrices { get; }
+
     /// <summary>Pairs of bf16 numbers in one instruction; else fp32, the cache widened in registers.</summary>
     static abstract bool Pairs { get; }
 }
@@ -18,21 +23,31 @@ internal unsafe struct AttentionTiles
     public fixed long Keys8[AttentionTileAssembler.KeyRows + 1];
     public fixed long Values8[AttentionTileAssembler.ValueRows + 1];
 
+    public nint Configure, Release, Turn, Pair, MatrixKeys, MatrixDots, MatrixValues;
+
+    internal readonly struct InMatrices : IAttentionForm
+    {
+        public static bool Matrices => true;
+        public static bool Pairs => true;
+    }
+
     internal readonly struct InPairs : IAttentionForm
     {
+        public static bool Matrices => false;
         public static bool Pairs => true;
     }
 
     internal readonly struct InFloats : IAttentionForm
     {
+        public static bool Matrices => false;
         public static bool Pairs => false;
     }
 
-    private static readonly Lazy<nint> PairTiles = new(() => (nint)Make(true)), FloatTiles = new(() => (nint)Make(false));
+    private static readonly Lazy<nint> PairTiles = new(() => (nint)Make(true)), FloatTiles = new(() => (nint)Make(false)), MatrixTiles = new(() => (nint)AddMatrices(Make(true)));
 
     /// <summary>Assembled when they are first asked for.</summary>
     /// <exception cref="KernelException">Executable memory is refused, after it was granted at start.</exception>
-    public static AttentionTiles* Of(bool pairs) => (AttentionTiles*)(pairs ? PairTiles : FloatTiles).Value;
+    public static AttentionTiles* Of<T>() where T : struct, IAttentionForm => (AttentionTiles*)(T.Matrices ? MatrixTiles : T.Pairs ? PairTiles : FloatTiles).Value;
 
     private static AttentionTiles* Make(bool pairs)
     {
@@ -42,6 +57,18 @@ internal unsafe struct AttentionTiles
         for (int rows = 1; rows <= AttentionTileAssembler.ValueRows; rows++) tiles->Values[rows] = Checked(AttentionTileAssembler.Values(rows, pairs));
         for (int rows = 1; rows <= AttentionTileAssembler.KeyRows; rows++) tiles->Keys8[rows] = Checked(AttentionTileAssembler.Keys8(rows));
         for (int rows = 1; rows <= AttentionTileAssembler.ValueRows; rows++) tiles->Values8[rows] = Checked(AttentionTileAssembler.Values8(rows));
+        return tiles;
+    }
+
+    private static AttentionTiles* AddMatrices(AttentionTiles* tiles)
+    {
+        tiles->Configure = Checked(MatrixTileAssembler.Configure());
+        tiles->Release = Checked(MatrixTileAssembler.Release());
+        tiles->Turn = Checked(MatrixTileAssembler.Turn());
+        tiles->Pair = Checked(MatrixTileAssembler.Pair());
+        tiles->MatrixKeys = Checked(MatrixTileAssembler.Keys());
+        tiles->MatrixDots = Checked(MatrixTileAssembler.Dots());
+        tiles->MatrixValues = Checked(MatrixTileAssembler.Values());
         return tiles;
     }
 

@@ -155,13 +155,16 @@ internal static unsafe class MachineProbe
         (string Name, bool Has)[] features =
         [
             ("avx2", Avx2.IsSupported), ("fma", Fma.IsSupported), ("avx-vnni", AvxVnni.IsSupported), ("avx512f", Avx512F.IsSupported), ("avx512bw", Avx512BW.IsSupported),
-            ("avx512vbmi", Avx512Vbmi.IsSupported), ("avx512-vnni", HasLeaf7(2, 11)), ("avx512-bf16", HasLeaf7Sub1(5)), ("neon", AdvSimd.IsSupported), ("dotprod", Dp.IsSupported),
+            ("avx512vbmi", Avx512Vbmi.IsSupported), ("avx512-vnni", HasLeaf7(2, 11)), ("avx512-bf16", HasLeaf7Sub1(5)), ("amx-bf16", HasMatrixUnit), ("neon", AdvSimd.IsSupported), ("dotprod", Dp.IsSupported),
         ];
         return [.. features.Where(f => f.Has).Select(f => f.Name)];
     }
 
     /// <summary>AVX512-VNNI and AVX512-BF16.</summary>
     internal static bool HasVnniAndBF16 => HasLeaf7(2, 11) && HasLeaf7Sub1(5);
+
+    /// <summary>AMX with bf16; whether the system lets a process use it is another question (<see cref="MatrixUnit"/>).</summary>
+    internal static bool HasMatrixUnit => HasLeaf7(3, 24) && HasLeaf7(3, 22);
 
     /// <summary><c>vdpbf16ps</c> does two products in the time of one: so on AMD, while Intel's cores of 2023 take longer than for two fused multiply-adds.</summary>
     internal static bool HasFastBF16 => HasVnniAndBF16 && X86Base.CpuId(0, 0).Ebx == 0x68747541; // "Auth", of AuthenticAMD

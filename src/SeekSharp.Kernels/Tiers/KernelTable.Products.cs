@@ -65,7 +65,8 @@ internal sealed unsafe partial class KernelTable
 
     private void FillAssembled()
     {
-        if (MachineProbe.HasFastBF16) FillAttention<AttentionTiles.InPairs>();
+        if (MatrixUnit.IsSupported) FillAttention<AttentionTiles.InMatrices>();
+        else if (MachineProbe.HasFastBF16) FillAttention<AttentionTiles.InPairs>();
         else FillAttention<AttentionTiles.InFloats>();
         PeakInt8 = &AssembledPeak.Int8;
         delegate*<PanelArguments*, int, int, int, byte*, void> integer = &AssembledPanel.Integer, floats = &AssembledPanel.Float;
@@ -80,12 +81,11 @@ internal sealed unsafe partial class KernelTable
         Latent = &AssembledAttention<T>.Latent;
     }
 
-    /// <summary>The assembled tier with attention in the form that this machine would not choose, for tests.</summary>
-    internal static KernelTable OtherAttention()
+    /// <summary>The assembled tier with attention in a form that this machine might not choose, for tests.</summary>
+    internal static KernelTable WithAttention<T>() where T : struct, IAttentionForm
     {
         var table = new KernelTable(KernelTier.Assembled);
-        if (MachineProbe.HasFastBF16) table.FillAttention<AttentionTiles.InFloats>();
-        else table.FillAttention<AttentionTiles.InPairs>();
+        table.FillAttention<T>();
         return table;
     }
 

@@ -6,19 +6,26 @@ namespace SeekSharp.Tests.Kernels;
 /// <summary>Attention in tiles against its plain twins, bit for bit: every cache format, tier, chunking and number of threads.</summary>
 public sealed unsafe class AttentionTests
 {
-    // The assembled tier has two forms of products with a bf16 cache; both run on every machine that has the instructions.
-    private const int OtherForm = 100;
+    // The assembled tier has three forms of products with a bf16 cache; all run on every machine that has the instructions.
+    private const int InPairs = 100, InFloats = 101;
 
     public static TheoryData<KvFormat, int> FormatsAndTiers()
     {
         var data = new TheoryData<KvFormat, int>();
         foreach (KvFormat format in Enum.GetValues<KvFormat>())
             foreach (KernelTier tier in MatrixProductTests.Tiers) data.Add(format, (int)tier);
-        if (KernelTable.IsSupported(KernelTier.Assembled)) data.Add(KvFormat.BF16, OtherForm);
+        if (!KernelTable.IsSupported(KernelTier.Assembled)) return data;
+        data.Add(KvFormat.BF16, InPairs);
+        data.Add(KvFormat.BF16, InFloats);
         return data;
     }
 
-    private static KernelTable Table(int tier) => tier == OtherForm ? KernelTable.OtherAttention() : KernelTable.For((KernelTier)tier);
+    private static KernelTable Table(int tier) => tier switch
+    {
+        InPairs => KernelTable.WithAttention<AttentionTiles.InPairs>(),
+        InFloats => KernelTable.WithAttention<AttentionTiles.InFloats>(),
+        _ => KernelTable.For((KernelTier)tier),
+    };
 
     // Assembled tiles form their sums in an order of their own: near the twin's result (a weight may be rounded the other way), and then the same bits however the work is cut.
     private static void Settle(KernelTable kernels, KvFormat format, float[] expected, Action<float[]> whole)
