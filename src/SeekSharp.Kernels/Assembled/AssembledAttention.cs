@@ -137,6 +137,7 @@ internal static unsafe class AssembledAttention<T>
                 Copy(block, dim, visible, width, rows.Copy);
                 block = rows.Copy;
             }
+            if (T.Matrices) ((delegate* unmanaged[SuppressGCTransition]<byte*, long, long, byte*, void>)tiles->Pair)(block, width * 2, rows.Panels, rows.Paired);
             for (int r = 0; T.Matrices && r < count; r += MatrixTileAssembler.Rows)
                 ((delegate* unmanaged[SuppressGCTransition]<byte*, long, byte*, long, float*, void>)tiles->MatrixDots)(block, width * 2, rows.Query(r), width / 32, rows.Scores + r * 64);
             // 16 keys stay in the first-level cache while all rows pass.
@@ -282,7 +283,7 @@ internal static unsafe class AssembledAttention<T>
         return c - (c - p);
     }
 
-    // sums = sums · correction + weights × values. Values of a token lie stride numbers apart.
+    // sums = sums · correction + weights × values. Values of a token lie stride numbers apart. Latents (no copy): they have been filled up already, and paired for the matrix unit.
     private static void Values(in Rows rows, AttentionTiles* tiles, byte* values, int stride, int valueDim, int visible, byte* copy)
     {
         if (copy != null && (visible < 64 || (valueDim & 31) != 0))
@@ -294,7 +295,7 @@ internal static unsafe class AssembledAttention<T>
         }
         if (T.Matrices)
         {
-            ((delegate* unmanaged[SuppressGCTransition]<byte*, long, long, byte*, void>)tiles->Pair)(values, stride * 2, rows.Panels, rows.Paired);
+            if (copy != null) ((delegate* unmanaged[SuppressGCTransition]<byte*, long, long, byte*, void>)tiles->Pair)(values, stride * 2, rows.Panels, rows.Paired);
             for (int r = 0; r < rows.Count; r += MatrixTileAssembler.Rows)
                 ((delegate* unmanaged[SuppressGCTransition]<byte*, byte*, long, long, float*, float*, void>)tiles->MatrixValues)(
                     rows.Weights + r * 128, rows.Paired, rows.Panels, rows.Room * 128, rows.Sums + r * 32, rows.Corrections + r);

@@ -86,26 +86,29 @@ internal sealed class MatrixTileAssembler
         return _code.Finish();
     }
 
+    // Token by token: the rows' tiles are then in cache, where tiles of keys would ask for 64 rows' lines at once and no prefetcher follow.
     private nint EmitPair()
     {
-        Label loop = c.CreateLabel(), pair = c.CreateLabel();
-        c.Label(ref loop);
-        c.mov(r11, rdi);
+        Label loop = c.CreateLabel(), numbers = c.CreateLabel();
         c.mov(eax, 32);
-        c.Label(ref pair);
-        c.vmovups(Zmm(0), __zmmword_ptr[r11]);
-        c.vmovups(Zmm(1), __zmmword_ptr[r11 + rsi]);
+        c.Label(ref loop);
+        c.mov(r10, rdi);
+        c.mov(r11, rcx);
+        c.mov(r8, rdx);
+        c.Label(ref numbers);
+        c.vmovups(Zmm(0), __zmmword_ptr[r10]);
+        c.vmovups(Zmm(1), __zmmword_ptr[r10 + rsi]);
         c.vpunpcklwd(Zmm(2), Zmm(0), Zmm(1));
         c.vpunpckhwd(Zmm(3), Zmm(0), Zmm(1));
-        c.vmovups(__zmmword_ptr[rcx], Zmm(2));
-        c.vmovups(__zmmword_ptr[rcx + 2048], Zmm(3));
-        c.lea(r11, __[r11 + rsi * 2]);
+        c.vmovups(__zmmword_ptr[r11], Zmm(2));
+        c.vmovups(__zmmword_ptr[r11 + 2048], Zmm(3));
+        c.add(r10, 64);
+        c.add(r11, 4096);
+        c.dec(r8);
+        c.jnz(numbers);
+        c.lea(rdi, __[rdi + rsi * 2]);
         c.add(rcx, 64);
         c.dec(eax);
-        c.jnz(pair);
-        c.add(rdi, 64);
-        c.add(rcx, 2048);
-        c.dec(rdx);
         c.jnz(loop);
         return _code.Finish();
     }

@@ -18,13 +18,12 @@ internal static unsafe partial class MatrixUnit
         if (!OperatingSystem.IsLinux() || !MachineProbe.HasMatrixUnit) return false;
         try
         {
-            if (syscall(ArchPrctl, RequestPermission, TileData) != 0) return false;
+            return syscall(ArchPrctl, RequestPermission, TileData) == 0;
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
         {
             return false;
         }
-        return true;
     });
 
     [LibraryImport("libc")]
