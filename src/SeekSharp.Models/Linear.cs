@@ -39,7 +39,7 @@ internal sealed unsafe class Linear(PackedMatrix weights, WeightVector? bias)
         Bias = Bias,
     };
 
-    /// <summary>silu(input · gateᵀ) ⊙ (input · upᵀ) into the rows of <paramref name="result"/> from <paramref name="row"/> on, in the form that <paramref name="next"/> reads too.</summary>
+    /// <summary>silu(input · gateᵀ) ⊙ (input · upᵀ) into the rows of <paramref name="result"/> from <paramref name="row"/> on, in the form that <paramref name="next"/> reads, and no other.</summary>
     public static ProductJob GatedJob(Linear gate, Linear up, Linear next, ActivationBuffer input, int count, ActivationBuffer result, int row, Workspace w, int* inputRows = null)
     {
         ProductJob job = gate.Job(input, count, null, 0, inputRows);

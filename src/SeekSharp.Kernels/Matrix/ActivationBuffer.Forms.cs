@@ -22,20 +22,22 @@ internal sealed unsafe partial class ActivationBuffer
     private readonly NativeBuffer?[] _derived = new NativeBuffer?[6];
 
     /// <summary>The form's first row, made if need be; bytes from a row to the next.</summary>
+    /// <exception cref="InvalidOperationException">The rows were made in another form only.</exception>
     internal byte* Form(ActivationForm form, out long rowBytes, KernelTable kernels, WorkerPool pool)
     {
         byte* result = Room(form, out rowBytes);
-        if (form == ActivationForm.Floats || (_forms & 1 << (int)form) != 0) return result;
+        if ((_forms & 1 << (int)form) != 0) return result;
+        if (_isPartial) throw new InvalidOperationException($"the rows were not made as {form}, nor as they are");
         var work = new Derive { Form = form, Source = Rows, Stride = Stride, Cols = Cols, Result = result, RowBytes = rowBytes, Quantize = kernels.Quantize };
         if (Count * (long)Cols < 32768)
             for (int i = 0; i < Count; i++) work.Run(i, 0); // waking others takes longer
         else
             pool.Run(Count, ref work);
-        Made(form);
+        _forms |= 1 << (int)form;
         return result;
     }
 
-    /// <summary>Room for the form of all rows, for whoever makes it along with the rows themselves and then says so (<see cref="Made"/>).</summary>
+    /// <summary>Room for the form of all rows, for whoever makes it in place of the rows themselves and then says so (<see cref="MadeOnly"/>).</summary>
     internal byte* Room(ActivationForm form, out long rowBytes)
     {
         rowBytes = form == ActivationForm.Floats ? (long)Stride * sizeof(float) : Offset(form, Cols + 31 & ~31);
@@ -50,10 +52,12 @@ internal sealed unsafe partial class ActivationBuffer
         return buffer.Address;
     }
 
-    /// <summary>All rows have the form.</summary>
-    internal void Made(ActivationForm form)
+    /// <summary>Some of the rows have this form, and no other: whoever made them knows which. A second form of those can be had only where all were made as they are.</summary>
+    internal void MadeOnly(ActivationForm form)
     {
-        if (form != ActivationForm.Floats) _forms |= 1 << (int)form;
+        if (!_inParts) (_inParts, _forms) = (true, 0);
+        _forms |= 1 << (int)form;
+        _isPartial |= form != ActivationForm.Floats;
     }
 
     /// <summary>Bytes from a row's start to column <paramref name="column"/>, a multiple of 32.</summary>

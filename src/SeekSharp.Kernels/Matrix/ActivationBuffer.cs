@@ -8,7 +8,8 @@ namespace SeekSharp.Kernels;
 internal sealed unsafe partial class ActivationBuffer(int cols) : IDisposable
 {
     private NativeBuffer? _own;
-    private int _forms; // which derived forms the rows have, as bits
+    private int _forms; // which forms the rows have, as bits
+    private bool _inParts, _isPartial; // each part of the rows was made in a form of its own; not all as they are
 
     /// <summary>K.</summary>
     public int Cols { get; } = cols;
@@ -46,7 +47,7 @@ internal sealed unsafe partial class ActivationBuffer(int cols) : IDisposable
     }
 
     /// <summary>The rows hold other numbers than when a product last saw them.</summary>
-    public void Changed() => _forms = 0;
+    public void Changed() => (_forms, _inParts, _isPartial) = (1 << (int)ActivationForm.Floats, false, false);
 
     /// <summary>Row <paramref name="i"/>.</summary>
     public float* Row(int i) => Rows + (long)i * Stride;

@@ -5,7 +5,7 @@ namespace SeekSharp.Kernels;
 
 /// <summary>
 /// One product of a parallel region: y[i, r] = Σ_k x[rows[i], k] · w[r, k] + bias[r], for i &lt; Count; or, with <see cref="Up"/>, silu of that times the same of the other
-/// matrix, which is how a SwiGLU begins, together with the form in which the product that follows wants it.
+/// matrix, which is how a SwiGLU begins, in the form in which the product that follows wants it.
 /// </summary>
 internal unsafe struct ProductJob
 {
@@ -32,7 +32,7 @@ internal unsafe struct ProductJob
     public float* UpBias;
     public ActivationBuffer Gated;
     public int GatedRow;
-    /// <summary>What the product after wants of <see cref="Gated"/>; made beside the numbers themselves.</summary>
+    /// <summary>What the product after wants of <see cref="Gated"/>, the only form that its rows then have.</summary>
     public ActivationForm GatedForm;
 }
 
@@ -117,7 +117,7 @@ internal static unsafe class MatrixProduct
         pool.Run(items, ref work);
         pool.Products = new ProductTally(pool.Products.Operations + operations, pool.Products.Ticks + Stopwatch.GetTimestamp() - start);
         foreach (ref readonly ProductJob job in jobs)
-            if (job.Up is not null && job.Count > 0) job.Gated.Made(job.GatedForm);
+            if (job.Up is not null && job.Count > 0) job.Gated.MadeOnly(job.GatedForm);
     }
 
     private static Panels Prepare(PackedMatrix w, in ProductJob job, float* bias, Arithmetic arithmetic, KernelTable kernels, WorkerPool pool)
@@ -178,7 +178,7 @@ internal static unsafe class MatrixProduct
             else p->Product(&p->Arguments, panel, first, count, scratch);
         }
 
-        // Both products of a panel side by side [count][32], SwiGLU, and each row's 32 numbers to their place, in both forms.
+        // Both products of a panel side by side [count][32], SwiGLU, and each row's 32 numbers to their place in the form that is wanted: as floats they would be written and never read.
         [SkipLocalsInit]
         private readonly void Gated(Prepared* job, int panel, int first, int count, byte* scratch)
         {
@@ -194,11 +194,11 @@ internal static unsafe class MatrixProduct
 
             int column = panel * Width, width = Math.Min(Width, job->First.Arguments.Rows - column);
             long offset = ActivationBuffer.Offset(job->Form, column);
+            bool floats = job->Form == ActivationForm.Floats;
             for (int i = 0; i < count; i++, gate += Width)
             {
-                float* y = job->First.Arguments.Output + (long)(first + i) * job->First.Arguments.OutputStride + column;
-                new ReadOnlySpan<float>(gate, width).CopyTo(new Span<float>(y, width));
-                ActivationBuffer.Make(job->Form, gate, width, job->FormRows + (first + i) * job->FormRowBytes + offset, Kernels.Quantize);
+                if (floats) new ReadOnlySpan<float>(gate, width).CopyTo(new Span<float>(job->First.Arguments.Output + (long)(first + i) * job->First.Arguments.OutputStride + column, width));
+                else ActivationBuffer.Make(job->Form, gate, width, job->FormRows + (first + i) * job->FormRowBytes + offset, Kernels.Quantize);
             }
 
             void Aside(ref PanelArguments a, float* place)
