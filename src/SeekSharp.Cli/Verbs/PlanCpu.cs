@@ -18,7 +18,7 @@ internal static class PlanCpu
     {
         string name = shared.Model(parsed);
         if (check && !File.Exists(name) && !Directory.Exists(name)) throw CliException.Usage($"--check runs the model: {name} is a config without weights");
-        CpuMachine machine = CpuProbe.Measure(CpuProbe.FormatOf(name));
+        CpuMachine machine = CpuProbe.Measure(CpuProbe.FormatOf(name), model.Shape);
         var plan = new CpuPlan(model, machine, Prompt, Written, 0, kvBits, shared.Price(parsed) ?? CoreHour * machine.Threads, prices);
         var more = new JsonObject
         {
@@ -29,7 +29,7 @@ internal static class PlanCpu
                 ["read"] = machine.Read,
                 ["many_rows"] = machine.ManyRows,
                 ["few_rows"] = machine.FewRows,
-                ["float"] = machine.Float,
+                ["attention"] = machine.Attention,
                 ["region"] = machine.Region,
             },
         };

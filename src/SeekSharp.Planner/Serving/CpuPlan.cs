@@ -4,8 +4,8 @@ namespace SeekSharp.Planner;
 
 /// <summary>What a processor reads and writes with a model, and what that means in money beside an API's prices.</summary>
 /// <remarks>
-/// Writing is bound by memory: the bytes that a token touches, and the barriers between operations. Reading is bound by arithmetic: products at the rate that one product
-/// reaches by itself, attention at half the fp32 peak. The shares are assumptions about how well kernels are fed, not fits to a benchmark.
+/// Writing is bound by memory: the bytes that a token touches, and the barriers between operations. Reading is bound by arithmetic: products and attention at the rates that one product
+/// and one layer's attention reach by themselves. The shares are assumptions about how well kernels are fed, not fits to a benchmark.
 /// </remarks>
 internal sealed class CpuPlan
 {
@@ -15,8 +15,8 @@ internal sealed class CpuPlan
     /// <summary>Share of a lone product's rate that products reach between others: cold weights, rows quantized before, ends of regions.</summary>
     public const double ProductShare = 0.85;
 
-    /// <summary>Share of the fp32 peak that attention reaches.</summary>
-    public const double AttentionShare = 0.5;
+    /// <summary>Share of a lone layer's rate that attention reaches: queries and blocks that come from another cache.</summary>
+    public const double AttentionShare = 0.85;
 
     /// <summary>
     /// Seconds that an operation on one row takes beyond its bytes and the empty region: rows quantized, streams that start cold, threads that end apart. An assumption that suits
@@ -42,7 +42,7 @@ internal sealed class CpuPlan
         ModelShape m = model.Shape;
         double bytes = m.ActiveParameters * model.WeightBits / 8, kv = KvCacheSize.BytesPerToken(m, kvBits), length = depth + written / 2.0;
         int regions = m.Layers.Sum(l => DenseRegions + (m.Config.IsLatentAttention ? LatentRegions : 0) + (l.IsMoe ? ExpertRegions : 0));
-        double weights = bytes / (machine.Read * StreamShare), cache = kv * length / (machine.Read * StreamShare), core = FlopCount.AbsorbedAttention(m, length) / (machine.Float * AttentionShare);
+        double weights = bytes / (machine.Read * StreamShare), cache = kv * length / (machine.Read * StreamShare), core = FlopCount.AbsorbedAttention(m, length) / (machine.Attention * AttentionShare);
         DecodeSeconds = weights + Math.Max(cache, core) + regions * (machine.Region + RowSeconds);
 
         double dense = 0, experts = 0;
@@ -55,7 +55,7 @@ internal sealed class CpuPlan
         // Between products: fp32 rows of norms, rotation, activation, layout for experts and sums, through memory, since a prompt's rows are larger than caches; and the weights once.
         double passes = m.Layers.Sum(x => 4.0 * (8 * m.Hidden + 2 * m.Heads * (2 * m.QkDim + m.VDim) + 2.5 * x.Matrices.Where(w => w.Name == "gate_up").Sum(w => (double)w.Outputs * w.Active) + (x.IsMoe ? 4.0 * m.Config.NumExpertsPerTok * m.Hidden : 0)));
         double once = m.Parameters * model.WeightBits / 8;
-        PrefillSeconds = prompt * (dense / machine.ManyRows / ProductShare + experts / rate / ProductShare + attention / (machine.Float * AttentionShare) + passes / (machine.Read * StreamShare))
+        PrefillSeconds = prompt * (dense / machine.ManyRows / ProductShare + experts / rate / ProductShare + attention / (machine.Attention * AttentionShare) + passes / (machine.Read * StreamShare))
             + once / (machine.Read * StreamShare) + regions * machine.Region;
 
         Ledger l = Ledger;
@@ -63,8 +63,8 @@ internal sealed class CpuPlan
         l.Add("kv_bytes_per_token", "KV cache a token", kv, "B", $"{kv:#,##0} B", "layers · numbers a layer · bits / 8", ("bits", Quantity.Plain(kvBits)));
         l.Add("decode_tps", "writing", 1 / DecodeSeconds, "1/s", $"{1 / DecodeSeconds:0.0} tokens/s", "1 / (bytes / (bandwidth · 90%) + max(cache, attention) + regions · (region + 12 µs))",
             ("weights", Quantity.Time(weights)), ("bandwidth", $"{machine.Read / 1e9:0.0} GB/s"), ("cache", Quantity.Time(cache)), ("attention", Quantity.Time(core)), ("regions", regions.ToString(CultureInfo.InvariantCulture)), ("a region", Quantity.Time(machine.Region)));
-        l.Add("prefill_tps", "reading", prompt / PrefillSeconds, "1/s", $"{prompt / PrefillSeconds:0.0} tokens/s", "tokens / (products / (their rate · 85%) + attention / (fp32 peak · 50%) + (passes + weights once) / (bandwidth · 90%))",
-            ("products", $"{Quantity.Short(dense + experts)} operations a token"), ("rate", $"{machine.ManyRows / 1e9:0} GOP/s, experts {rate / 1e9:0} with {rows:0} rows"), ("attention", $"{Quantity.Short(attention)} operations a token"), ("fp32 peak", $"{machine.Float / 1e9:0} GFLOP/s"), ("passes", $"{Quantity.Bytes(passes)} a token"), ("prompt", prompt.ToString("#,##0", CultureInfo.InvariantCulture)));
+        l.Add("prefill_tps", "reading", prompt / PrefillSeconds, "1/s", $"{prompt / PrefillSeconds:0.0} tokens/s", "tokens / (products / (their rate · 85%) + attention / (its rate · 85%) + (passes + weights once) / (bandwidth · 90%))",
+            ("products", $"{Quantity.Short(dense + experts)} operations a token"), ("rate", $"{machine.ManyRows / 1e9:0} GOP/s, experts {rate / 1e9:0} with {rows:0} rows"), ("attention", $"{Quantity.Short(attention)} operations a token"), ("its rate", $"{machine.Attention / 1e9:0} GFLOP/s"), ("passes", $"{Quantity.Bytes(passes)} a token"), ("prompt", prompt.ToString("#,##0", CultureInfo.InvariantCulture)));
         double read = hour / 3600 * PrefillSeconds / prompt * 1e6, wrote = hour / 3600 * DecodeSeconds * 1e6;
         l.Add("cost_per_million_input", "cost a million read", read, "$", Quantity.Money(read), "price of an hour / 3600 / tokens a second · 10⁶", ("price", $"{Quantity.Money(hour)} for the machine and hour"));
         l.Add("cost_per_million_output", "cost a million written", wrote, "$", Quantity.Money(wrote), "as above; one answer at a time");

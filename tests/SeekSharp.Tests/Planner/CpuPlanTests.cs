@@ -28,7 +28,7 @@ public sealed class CpuPlanTests
         double Of(string key) => m.GetProperty(key).GetDouble();
         ModelConfig config = HuggingFaceConfig.Read(file, JsonDocument.Parse(file.StartsWith("llama", StringComparison.Ordinal) ? Llama : DeepSeek).RootElement);
         var model = new PlannedModel(file, file, file, ModelShapes.Of(file, config), new Recipe(), run.GetProperty("bits").GetDouble());
-        return new CpuPlan(model, new CpuMachine("recorded", m.GetProperty("threads").GetInt32(), Of("read"), Of("many_rows"), Of("few_rows"), Of("float"), Of("region")), 512, 64, 0, 16, 0.08, PriceList.BuiltIn[0]);
+        return new CpuPlan(model, new CpuMachine("recorded", m.GetProperty("threads").GetInt32(), Of("read"), Of("many_rows"), Of("few_rows"), Of("attention"), Of("region")), 512, 64, 0, 16, 0.08, PriceList.BuiltIn[0]);
     }
 
     [Theory]
