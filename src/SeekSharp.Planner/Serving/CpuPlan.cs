@@ -19,14 +19,13 @@ internal sealed class CpuPlan
     public const double AttentionShare = 0.85;
 
     /// <summary>
-    /// Seconds that an operation on one row takes beyond its bytes and the empty region: rows quantized, streams that start cold, threads that end apart. An assumption that suits
-    /// the two synthetic models of <c>bench/results/plan-cpu.md</c>; it matters for small models only.
+    /// Seconds that a region on one row takes beyond its bytes and the empty region: rows that one thread normalizes and quantizes before, streams that start cold, threads that end apart. An
+    /// assumption that suits the two synthetic models of <c>bench/results/plan-cpu.md</c>; it matters for small models only.
     /// </summary>
-    public const double RowSeconds = 12e-6;
+    public const double RowSeconds = 3e-6;
 
-    // Parallel regions of a layer, as the forward pass has them: two norms and additions, projections, rotation, attention, output, gate and up, activation, down;
-    // MLA adds its compressions and absorbed products, experts the router, its choice, two products and a sum.
-    private const int DenseRegions = 12, LatentRegions = 6, ExpertRegions = 5;
+    // Parallel regions of a layer for one row, as counted in the forward pass: q, k and v, cache, attention, output, gate and up, down; MLA has its second queries, W_UK and W_UV, experts the router.
+    private const int DenseRegions = 6, LatentRegions = 3, ExpertRegions = 1;
 
     /// <param name="model">The model; its weights' bits are the file's average.</param>
     /// <param name="machine">Measured.</param>
@@ -61,7 +60,7 @@ internal sealed class CpuPlan
         Ledger l = Ledger;
         l.Add("bytes_per_token", "bytes that a token touches", bytes, "B", Quantity.Bytes(bytes), "active parameters · bits of a weight / 8", ("active", Quantity.Short(m.ActiveParameters)), ("bits", Quantity.Plain(model.WeightBits)));
         l.Add("kv_bytes_per_token", "KV cache a token", kv, "B", $"{kv:#,##0} B", "layers · numbers a layer · bits / 8", ("bits", Quantity.Plain(kvBits)));
-        l.Add("decode_tps", "writing", 1 / DecodeSeconds, "1/s", $"{1 / DecodeSeconds:0.0} tokens/s", "1 / (bytes / (bandwidth · 90%) + max(cache, attention) + regions · (region + 12 µs))",
+        l.Add("decode_tps", "writing", 1 / DecodeSeconds, "1/s", $"{1 / DecodeSeconds:0.0} tokens/s", "1 / (bytes / (bandwidth · 90%) + max(cache, attention) + regions · (region + 3 µs))",
             ("weights", Quantity.Time(weights)), ("bandwidth", $"{machine.Read / 1e9:0.0} GB/s"), ("cache", Quantity.Time(cache)), ("attention", Quantity.Time(core)), ("regions", regions.ToString(CultureInfo.InvariantCulture)), ("a region", Quantity.Time(machine.Region)));
         l.Add("prefill_tps", "reading", prompt / PrefillSeconds, "1/s", $"{prompt / PrefillSeconds:0.0} tokens/s", "tokens / (products / (their rate · 85%) + attention / (its rate · 85%) + (passes + weights once) / (bandwidth · 90%))",
             ("products", $"{Quantity.Short(dense + experts)} operations a token"), ("rate", $"{machine.ManyRows / 1e9:0} GOP/s, experts {rate / 1e9:0} with {rows:0} rows"), ("attention", $"{Quantity.Short(attention)} operations a token"), ("its rate", $"{machine.Attention / 1e9:0} GFLOP/s"), ("passes", $"{Quantity.Bytes(passes)} a token"), ("prompt", prompt.ToString("#,##0", CultureInfo.InvariantCulture)));
