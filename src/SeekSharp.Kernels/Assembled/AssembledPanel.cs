@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace SeekSharp.Kernels;
 
@@ -24,7 +25,7 @@ internal static unsafe class AssembledPanel
         AssembledTiles* tiles = a->Tiles;
         var sums = (float*)scratch;
         byte** rows = (byte**)(scratch + count * 128);
-        byte* expanded = scratch + (count * 136 + 63 & ~63);
+        byte* expanded = scratch + (count * 136 + sizeof(byte*) + 63 & ~63);
         for (int i = 0; i < count; i++) rows[i] = a->Row(first + i);
         byte* p = a->Panels + panel * a->PanelBytes;
         int blocks = a->Cols / PackedLayout.BlockInputs;
@@ -51,6 +52,11 @@ internal static unsafe class AssembledPanel
                 continue;
             }
             widen(codebook ? lookedUp : p, n, null, null, expanded);
+            // The tiles ask for the next chunk, in the second-level cache, as they go; what few of them will not get to is asked for now.
+            byte* next = p + chunkBytes;
+            ((byte**)expanded)[-1] = next;
+            long groups = (count - 1) / IntegerTileAssembler.ExpandedRows + 1;
+            for (long at = groups * n * IntegerTileAssembler.AskedLines * 64; at < chunkBytes; at += 64) Sse.Prefetch1(next + at);
             Groups(tiles->Wide, IntegerTileAssembler.ExpandedRows, expanded, n, rows, count, sums, offset);
         }
         a->Finish(panel, first, count, sums);

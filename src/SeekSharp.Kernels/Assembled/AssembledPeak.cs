@@ -11,12 +11,16 @@ internal static unsafe class AssembledPeak
         if (calls == 0) return 2.0 * Groups * Rows * 32 * 32 * Blocks;
         AssembledTiles* tiles = AssembledTiles.Of(NumberFormat.Q4_0);
         new Span<byte>(scratch, (int)MachineProbe.PeakScratch).Clear();
-        byte* x = scratch + Blocks * tiles->ExpandedBytes;
+        byte* weights = scratch + 64, x = weights + Blocks * tiles->ExpandedBytes;
         byte** rows = (byte**)(x + Rows * Blocks * ActivationForms.UnsignedBytes);
         var sums = (float*)(rows + Groups * Rows);
         for (int i = 0; i < Groups * Rows; i++) rows[i] = x + i % Rows * Blocks * ActivationForms.UnsignedBytes;
         var tile = (delegate* unmanaged[SuppressGCTransition]<byte*, long, byte**, long, float*, long, void>)tiles->Wide[Rows];
-        for (int i = 0; i < calls; i++) tile(scratch, Blocks, rows, Groups, sums, 0);
+        for (int i = 0; i < calls; i++)
+        {
+            ((byte**)weights)[-1] = scratch; // what the tile asks for meanwhile is at hand too
+            tile(weights, Blocks, rows, Groups, sums, 0);
+        }
         return 0;
     }
 }

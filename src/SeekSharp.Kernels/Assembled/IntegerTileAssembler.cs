@@ -17,6 +17,12 @@ internal sealed class IntegerTileAssembler
     /// <summary>Rows of a tile at most: from packed weights, from expanded ones.</summary>
     public const int PackedRows = 4, ExpandedRows = 6;
 
+    /// <summary>
+    /// Lines of what comes next that a tile over expanded blocks asks for with each block: from the address that lies 8 bytes before the blocks, which it moves on. All at once they would take the
+    /// core's buffers for lines under way, and what expands would wait for them.
+    /// </summary>
+    public const int AskedLines = 2;
+
     private static readonly AssemblerRegister64[] Rows = [rax, rbx, rbp, r12, r13, r14];
     private readonly AssembledCode _code = new();
     private readonly Assembler c;
@@ -77,10 +83,13 @@ internal sealed class IntegerTileAssembler
         {
             c.mov(r10, rdi);
             c.mov(r11, rsi);
+            c.mov(r9, __qword_ptr[rdi - 8]);
         }, () =>
         {
             Label block = c.CreateLabel();
             c.Label(ref block);
+            for (int line = 0; line < AskedLines; line++) c.prefetcht1(__byte_ptr[r9 + 64 * line]);
+            c.add(r9, 64 * AskedLines);
             for (int part = 0; part < _shape.Parts; part++)
             {
                 Begin(part, _shape.Zero == 0 ? 0 : 128);
@@ -103,6 +112,7 @@ internal sealed class IntegerTileAssembler
             c.add(r10, _shape.ExpandedBytes);
             c.dec(r11);
             c.jnz(block);
+            c.mov(__qword_ptr[rdi - 8], r9);
         });
         return _code.Finish();
     }
@@ -129,7 +139,6 @@ internal sealed class IntegerTileAssembler
             }
             for (int quad = 0; quad < 8; quad++)
             {
-                Prefetch(quad, AssembledPanel.ChunkBlocks / _shape.Blocks * _shape.RecordBytes, second: true);
                 unpack.Codes(quad);
                 for (int h = 0; h < 2; h++)
                 {
