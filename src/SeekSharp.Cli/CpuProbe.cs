@@ -72,14 +72,36 @@ internal static unsafe class CpuProbe
             if (c.IsLatentAttention)
                 Attention.Latent(new LatentArguments
                 {
-                    Query = (float*)query.Address, QueryStride = heads * queryDim, Blocks = keys, Format = KvFormat.BF16, Tokens = tokens, Heads = heads, LatentDim = c.KvLoraRank, RopeDim = c.QkRopeHeadDim,
-                    Position = position, Scale = 0.1f, Output = (float*)result.Address, OutputStride = heads * resultDim,
+                    Query = (float*)query.Address,
+                    QueryStride = heads * queryDim,
+                    Blocks = keys,
+                    Format = KvFormat.BF16,
+                    Tokens = tokens,
+                    Heads = heads,
+                    LatentDim = c.KvLoraRank,
+                    RopeDim = c.QkRopeHeadDim,
+                    Position = position,
+                    Scale = 0.1f,
+                    Output = (float*)result.Address,
+                    OutputStride = heads * resultDim,
                 }, kernels, pool);
             else
                 Attention.GroupedQuery(new GroupedQueryArguments
                 {
-                    Query = (float*)query.Address, QueryStride = heads * queryDim, KeyBlocks = keys, ValueBlocks = values, Format = KvFormat.BF16, Tokens = tokens, Heads = heads, KvHeads = c.NumKeyValueHeads,
-                    KeyDim = m.QkDim, ValueDim = m.VDim, Position = position, Scale = 0.1f, Output = (float*)result.Address, OutputStride = heads * resultDim,
+                    Query = (float*)query.Address,
+                    QueryStride = heads * queryDim,
+                    KeyBlocks = keys,
+                    ValueBlocks = values,
+                    Format = KvFormat.BF16,
+                    Tokens = tokens,
+                    Heads = heads,
+                    KvHeads = c.NumKeyValueHeads,
+                    KeyDim = m.QkDim,
+                    ValueDim = m.VDim,
+                    Position = position,
+                    Scale = 0.1f,
+                    Output = (float*)result.Address,
+                    OutputStride = heads * resultDim,
                 }, kernels, pool);
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
