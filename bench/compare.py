@@ -93,12 +93,12 @@ def main():
         row = {}
         for what in ("prefill", "decode") + (("also_prefill", "also_decode") if options.deep and options.also_kv else ()):
             row[what] = {"ours": statistics.median(p[what][0] for p in pairs), "peer": statistics.median(p[what][1] for p in pairs), "ratio": statistics.median(p[what][0] / p[what][1] for p in pairs)}
-        for share in ("decode_bandwidth_share", "decode_bandwidth_share_of_median"):
+        for share in ("decode_bandwidth_share", "decode_bandwidth_share_in_turn"):
             row[share] = statistics.median(p["ours"][-1].get(share, 0) for p in pairs)
         row["prefill_product_share"] = statistics.median(p["ours"][0].get("prefill_product_gops", 0) / p["ours"][0].get("int8_tile_median_gops", 1) for p in pairs) # of the tile's rate
         result["models"][name] = {"medians": row, "pairs": pairs}
         p, d = row["prefill"], row["decode"]
-        print(f"{name:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×   {row['decode_bandwidth_share']:.0%} ({row['decode_bandwidth_share_of_median']:.0%} of the median), products {row['prefill_product_share']:.0%} of the tile", flush=True)
+        print(f"{name:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×   {row['decode_bandwidth_share']:.0%} ({row['decode_bandwidth_share_in_turn']:.0%} in turn with reading), products {row['prefill_product_share']:.0%} of the tile", flush=True)
         if "also_prefill" in row:
             p, d = row["also_prefill"], row["also_decode"]
             print(f"{'  --kv ' + options.also_kv:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×", flush=True)

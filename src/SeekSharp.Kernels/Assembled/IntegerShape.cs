@@ -40,6 +40,15 @@ internal readonly record struct IntegerShape(NumberFormat Format, int Blocks, in
     /// <summary>Bytes of a block expanded: scales [Parts][32], minima [Mins][32], codes [8 quads][32 outputs][4].</summary>
     public int ExpandedBytes => (Parts + Mins) * 128 + 1024;
 
+    /// <summary>
+    /// The bytes of outputs 0–15 carry bits of outputs 16–31 above their own, s of them: Σ byte · x − Σ (byte mod 2^(8 − s)) · x is 2^(8 − s) times what those bits weigh, exactly. So the upper outputs need not be taken apart from
+    /// the lower ones: with what is missing of them (Q6_K: 4 · low nibble), the difference is 2^<see cref="SharedShift"/> times their sum.
+    /// </summary>
+    public bool IsShared => Format is NumberFormat.Q4_0 or NumberFormat.Q4_1 or NumberFormat.Q4_K or NumberFormat.Q6_K;
+
+    /// <summary>See <see cref="IsShared"/>. Where there is a zero, 2^SharedShift · Zero = 128.</summary>
+    public int SharedShift => Format == NumberFormat.Q6_K ? 2 : 4;
+
     /// <summary>The minima are taken off (K formats), not added.</summary>
     public bool MinsAreSubtracted => Sub != 0;
 }

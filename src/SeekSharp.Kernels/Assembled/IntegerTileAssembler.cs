@@ -52,7 +52,7 @@ internal sealed class IntegerTileAssembler
         {
             for (int part = 0; part < _shape.Parts; part++)
             {
-                Begin(part, _shape.Zero);
+                Begin(part, _shape.Zero, _shape.IsShared);
                 Quads(part, quad =>
                 {
                     if (!lookedUp)
@@ -60,9 +60,12 @@ internal sealed class IntegerTileAssembler
                         Prefetch(quad, Prefetching.Far, second: true);
                         Prefetch(quad, Prefetching.Near, second: false);
                     }
+                    if (_shape.IsShared) return unpack.SharedCodes(quad);
                     unpack.Codes(quad);
-                }, Zmm(IntegerUnpacker.Low), Zmm(IntegerUnpacker.High), Zmm(IntegerUnpacker.Broadcast));
+                    return false;
+                }, Zmm(IntegerUnpacker.Low), Zmm(IntegerUnpacker.High), Zmm(IntegerUnpacker.Rest), Zmm(IntegerUnpacker.Broadcast));
                 unpack.Scales(part);
+                if (_shape.IsShared) Separate();
                 End(Zmm(IntegerUnpacker.Scale), Zmm(IntegerUnpacker.Scale + 1), Zmm(IntegerUnpacker.Low));
             }
             for (int part = 0; part < _shape.Mins; part++)
@@ -92,12 +95,13 @@ internal sealed class IntegerTileAssembler
             c.add(r9, 64 * AskedLines);
             for (int part = 0; part < _shape.Parts; part++)
             {
-                Begin(part, _shape.Zero == 0 ? 0 : 128);
+                Begin(part, _shape.Zero == 0 ? 0 : 128, shared: false);
                 Quads(part, quad =>
                 {
                     c.vmovdqa32(low, __zmmword_ptr[r10 + codes + 128 * quad]);
                     c.vmovdqa32(high, __zmmword_ptr[r10 + codes + 128 * quad + 64]);
-                }, low, high, broadcast);
+                    return false;
+                }, low, high, passing, broadcast);
                 c.vmovaps(scaleLow, __zmmword_ptr[r10 + 128 * part]);
                 c.vmovaps(scaleHigh, __zmmword_ptr[r10 + 128 * part + 64]);
                 End(scaleLow, scaleHigh, passing);
@@ -171,10 +175,9 @@ internal sealed class IntegerTileAssembler
     private void Prefetch(int quad, int ahead, bool second)
     {
         int line = _shape.CodeBytes / 8; // bytes of a quad
-        for (int at = 0; at < line; at += 64)
+        for (int at = (quad * line + 63) / 64 * 64; at < (quad + 1) * line; at += 64)
         {
-            if (line < 64 && quad * line % 64 >= line) continue;
-            AssemblerMemoryOperand place = __byte_ptr[r11 + ahead + quad * line + at];
+            AssemblerMemoryOperand place = __byte_ptr[r11 + ahead + at];
             if (second) c.prefetcht1(place);
             else c.prefetcht0(place);
         }
@@ -235,8 +238,8 @@ internal sealed class IntegerTileAssembler
         c.jnz(record);
     }
 
-    // Integers start at −zero · Σ x; the record has it times 128.
-    private void Begin(int part, int zero)
+    // Integers start at −zero · Σ x; the record has it times 128. Shared, the upper ones are 2^SharedShift times theirs above the lower ones.
+    private void Begin(int part, int zero, bool shared)
     {
         for (int i = 0; i < _rows; i++)
         {
@@ -247,24 +250,37 @@ internal sealed class IntegerTileAssembler
                 continue;
             }
             int offset = _shape.Parts == 1 ? ActivationForms.ZeroOfBlock : ActivationForms.ZeroOfHalf + 4 * part;
-            c.vpbroadcastd(Sum(i, 0), __dword_ptr[Rows[i] + r15 + offset]);
-            if (zero < 128) c.vpsrad(Sum(i, 0), Sum(i, 0), (byte)(7 - int.Log2(zero)));
-            c.vmovdqa32(Sum(i, 1), Sum(i, 0));
+            AssemblerRegisterZMM first = Sum(i, shared ? 1 : 0);
+            c.vpbroadcastd(first, __dword_ptr[Rows[i] + r15 + offset]);
+            if (zero < 128) c.vpsrad(Sum(i, 0), first, (byte)(7 - int.Log2(zero)));
+            if (shared) c.vpaddd(Sum(i, 1), Sum(i, 1), Sum(i, 0));
+            else c.vmovdqa32(Sum(i, 1), Sum(i, 0));
         }
     }
 
-    private void Quads(int part, Action<int> load, AssemblerRegisterZMM low, AssemblerRegisterZMM high, AssemblerRegisterZMM broadcast)
+    // load: is there more for the upper outputs, in rest?
+    private void Quads(int part, Func<int, bool> load, AssemblerRegisterZMM low, AssemblerRegisterZMM high, AssemblerRegisterZMM rest, AssemblerRegisterZMM broadcast)
     {
         int count = 8 / _shape.Parts;
         for (int quad = part * count; quad < (part + 1) * count; quad++)
         {
-            load(quad);
+            bool more = load(quad);
             for (int i = 0; i < _rows; i++)
             {
                 c.vpbroadcastd(broadcast, __dword_ptr[Rows[i] + r15 + 4 * quad]);
                 c.vpdpbusd(Sum(i, 0), low, broadcast);
                 c.vpdpbusd(Sum(i, 1), high, broadcast);
+                if (more) c.vpdpbusd(Sum(i, 1), rest, broadcast);
             }
+        }
+    }
+
+    private void Separate()
+    {
+        for (int i = 0; i < _rows; i++)
+        {
+            c.vpsubd(Sum(i, 1), Sum(i, 1), Sum(i, 0));
+            c.vpsrad(Sum(i, 1), Sum(i, 1), (byte)_shape.SharedShift);
         }
     }
 

@@ -11,17 +11,17 @@ namespace SeekSharp.Kernels;
 /// </summary>
 internal sealed class IntegerUnpacker(AssembledCode code, IntegerShape shape)
 {
-    public const int Low = 16, High = 17, Broadcast = 18, Scale = 19;
+    public const int Low = 16, High = 17, Broadcast = 18, Scale = 19, Rest = 21;
     private const int Temp = 21, RecordScale = 24, RecordMin = 26, Fourth = 28, Third = 29, Second = 30, Mask = 31;
     private readonly Assembler c = code.C;
 
     private bool Bytes => shape.Format == NumberFormat.Q8_0 || PackedLayout.IsCodebook(shape.Format);
-    private bool Nibbles => !Bytes && shape.Format is not (NumberFormat.Q2_K or NumberFormat.Q3_K);
+    private bool Nibbles => !Bytes && shape.Format is not (NumberFormat.Q2_K or NumberFormat.Q3_K or NumberFormat.Q6_K);
 
     /// <summary>Constants, once before the loops.</summary>
     public void Constants()
     {
-        code.Fill(Mask, Bytes ? unchecked((int)0x80808080) : Nibbles ? 0x0F0F0F0F : 0x03030303);
+        code.Fill(Mask, Bytes ? unchecked((int)0x80808080) : shape.Format is NumberFormat.Q2_K or NumberFormat.Q3_K ? 0x03030303 : 0x0F0F0F0F);
         switch (shape.Format)
         {
             case NumberFormat.Q5_0 or NumberFormat.Q5_1 or NumberFormat.Q5_K:
@@ -36,8 +36,8 @@ internal sealed class IntegerUnpacker(AssembledCode code, IntegerShape shape)
                 break;
             case NumberFormat.Q6_K:
                 code.Fill(Second, 0x30303030);
-                code.Lanes(Third, 4, 4, 2, 2);
-                code.Lanes(Fourth, 0, 0, 2, 2);
+                code.Fill(Third, 0x3F3F3F3F);
+                code.Fill(Fourth, 0x3C3C3C3C);
                 break;
             case NumberFormat.IQ4_NL or NumberFormat.IQ4_XS:
                 code.Table(Second, Raised(Codebooks.Iq4));
@@ -137,7 +137,7 @@ internal sealed class IntegerUnpacker(AssembledCode code, IntegerShape shape)
     /// <summary>Codes of 4 inputs, in zmm16 and 17.</summary>
     public void Codes(int quad)
     {
-        AssemblerRegisterZMM low = Zmm(Low), high = Zmm(High), t = Zmm(Temp), u = Zmm(Temp + 1), mask = Zmm(Mask), second = Zmm(Second);
+        AssemblerRegisterZMM low = Zmm(Low), high = Zmm(High), t = Zmm(Temp), mask = Zmm(Mask), second = Zmm(Second);
         if (Bytes)
         {
             c.vpxord(low, mask, __zmmword_ptr[r11 + 128 * quad]);
@@ -157,11 +157,13 @@ internal sealed class IntegerUnpacker(AssembledCode code, IntegerShape shape)
                 OneBit(512 + 16 * quad, Third, Fourth);
                 break;
             case NumberFormat.Q6_K:
-                c.vbroadcasti64x4(t, __ymmword_ptr[r11 + 512 + 32 * quad]);
-                c.vpsrlvd(u, t, Zmm(Fourth));
-                c.vpsllvd(t, t, Zmm(Third));
-                c.vpternlogd(low, t, second, 0xF8); // a | b & c
-                c.vpternlogd(high, u, second, 0xF8);
+                c.vmovdqu32(t, __zmmword_ptr[r11 + 64 * quad]);
+                c.vmovdqu32(high, __zmmword_ptr[r11 + 512 + 64 * (quad & 3)]);
+                if (quad >= 4) c.vpsrld(high, high, 4);
+                c.vpandd(low, t, Zmm(Third));
+                c.vpandd(high, high, mask);
+                c.vpsrld(t, t, 2);
+                c.vpternlogd(high, t, second, 0xF8); // a | b & c
                 break;
             case NumberFormat.Q2_K or NumberFormat.Q3_K:
                 c.vbroadcasti64x4(t, __ymmword_ptr[r11 + 32 * quad]);
@@ -176,6 +178,27 @@ internal sealed class IntegerUnpacker(AssembledCode code, IntegerShape shape)
                 c.vpshufb(high, second, high);
                 break;
         }
+    }
+
+    /// <summary>
+    /// Codes of 4 inputs for sums that are taken from each other (<see cref="IntegerShape.IsShared"/>): the lower outputs' codes in zmm16; in zmm17 the same bytes with what they carry of the upper outputs' above; and what is
+    /// missing of these, if anything, in zmm21. Cheaper than to take the two apart.
+    /// </summary>
+    /// <returns>Something is missing.</returns>
+    public bool SharedCodes(int quad)
+    {
+        AssemblerRegisterZMM rest = Zmm(Rest);
+        c.vmovdqu32(Zmm(High), __zmmword_ptr[r11 + 64 * quad]);
+        if (shape.Format != NumberFormat.Q6_K)
+        {
+            c.vpandd(Zmm(Low), Zmm(High), Zmm(Mask));
+            return false;
+        }
+        c.vpandd(Zmm(Low), Zmm(High), Zmm(Third));
+        if (quad < 4) c.vpslld(rest, __zmmword_ptr[r11 + 512 + 64 * quad], 2);
+        else c.vpsrld(rest, __zmmword_ptr[r11 + 512 + 64 * (quad - 4)], 2);
+        c.vpandd(rest, rest, Zmm(Fourth));
+        return true;
     }
 
     private void OneBit(int offset, int lowBits, int highBits)

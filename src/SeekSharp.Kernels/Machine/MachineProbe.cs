@@ -8,7 +8,15 @@ namespace SeekSharp.Kernels;
 /// <summary>A rate, as several short rounds found it, 10⁹ a second.</summary>
 /// <param name="Best">What the machine can do when nothing else runs.</param>
 /// <param name="Median">What longer work gets.</param>
-internal readonly record struct MeasuredRate(double Best, double Median);
+internal readonly record struct MeasuredRate(double Best, double Median)
+{
+    /// <param name="rounds">Sorted by this call.</param>
+    public static MeasuredRate Of(double[] rounds)
+    {
+        Array.Sort(rounds);
+        return new MeasuredRate(rounds[^1], rounds[rounds.Length / 2]);
+    }
+}
 
 /// <summary>What a machine can do, as measured: the limits that kernels are judged by.</summary>
 /// <param name="Threads">Threads that measured.</param>
@@ -21,10 +29,6 @@ internal sealed record MachineMeasurements(int Threads, MeasuredRate ReadOne, Me
 /// <summary>Names and measures the machine, in about two seconds.</summary>
 internal static unsafe class MachineProbe
 {
-    // A round reads one piece of a buffer that the last cache holds a quarter of: what a round reads has left the cache since it was read before.
-    private const long RoundBytes = 256L << 20;
-    private const int TimesCache = 4;
-
     /// <summary>The processor as the system names it.</summary>
     public static string CpuName { get; } = FindCpuName();
 
@@ -34,50 +38,22 @@ internal static unsafe class MachineProbe
     /// <summary>Instruction sets that matter to kernels and that .NET sees.</summary>
     public static IReadOnlyList<string> Features { get; } = FindFeatures();
 
-    /// <summary>
-    /// Measures with the pool's threads; what else runs on the machine takes its share. Memory is read where it lies: a buffer four times the last cache, but no more than an
-    /// eighth of what memory is available.
-    /// </summary>
+    /// <summary>Measures with the pool's threads; what else runs on the machine takes its share.</summary>
     public static MachineMeasurements Measure(KernelTable kernels, WorkerPool pool)
     {
-        using var memory = new NativeBuffer(BufferBytes(LastCacheBytes(), MachineMemory.Available()));
-        pool.Run((int)(memory.Bytes >> 20), (item, _) => new Span<byte>(memory.Address + ((long)item << 20), 1 << 20).Fill(1)); // pages that nobody wrote are one page of zeros
-        long at = 0;
+        using var memory = new MemoryReader(kernels, pool);
         const int Rounds = 7;
         var rates = new double[4][];
         for (int i = 0; i < rates.Length; i++) rates[i] = new double[Rounds];
         for (int round = 0; round < Rounds; round++)
         {
-            rates[0][round] = Read(kernels, memory, ref at, null);
-            rates[1][round] = Read(kernels, memory, ref at, pool);
+            rates[0][round] = memory.ReadByOne();
+            rates[1][round] = memory.ReadByAll();
             rates[2][round] = Peak(kernels.PeakFp32, pool);
             rates[3][round] = Peak(kernels.PeakInt8, pool);
         }
-        foreach (double[] r in rates) Array.Sort(r);
-        MeasuredRate[] of = [.. rates.Select(r => new MeasuredRate(r[^1], r[Rounds / 2]))];
+        MeasuredRate[] of = [.. rates.Select(MeasuredRate.Of)];
         return new MachineMeasurements(pool.Threads, of[0], of[1], of[2], of[3]);
-    }
-
-    // The next piece of the buffer, by one thread or all of the pool's.
-    private static double Read(KernelTable kernels, NativeBuffer memory, ref long at, WorkerPool? pool)
-    {
-        // Parts of 4 MB, taken by whoever is free.
-        var work = new ReadWork { Address = memory.Address + at, Part = 4 << 20, Kernel = kernels.ReadMemory };
-        at = (at + RoundBytes) % memory.Bytes;
-        int items = (int)(RoundBytes / work.Part);
-        long start = Stopwatch.GetTimestamp();
-        if (pool is null || pool.Threads == 1)
-            for (int i = 0; i < items; i++) work.Run(i, 0);
-        else
-            pool.Run(items, ref work);
-        return RoundBytes / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
-    }
-
-    /// <summary>Bytes to read in turn: whole pieces, one at least.</summary>
-    internal static long BufferBytes(long cacheBytes, long availableBytes)
-    {
-        long pieces = (TimesCache * cacheBytes + RoundBytes - 1) / RoundBytes, room = availableBytes / 8 / RoundBytes;
-        return Math.Max(1, Math.Min(pieces, room)) * RoundBytes;
     }
 
     /// <summary>The largest cache that a core reads through; 64 MB where the system does not say.</summary>
@@ -109,14 +85,6 @@ internal static unsafe class MachineProbe
         pool.Run(pool.Threads * 4, ref work); // several each: a thread that another process disturbs does fewer
         double operations = kernel(0, null) * Calls * pool.Threads * 4;
         return operations / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
-    }
-
-    private struct ReadWork : IParallelWork
-    {
-        public byte* Address;
-        public long Part;
-        public delegate*<byte*, long, int> Kernel;
-        public readonly void Run(int item, int worker) => Kernel(Address + item * Part, Part);
     }
 
     private struct PeakWork : IParallelWork

@@ -31,7 +31,7 @@ public sealed class MachineProbeTests
     [InlineData(300 << 20, 4L << 30, 512L << 20)] // as much as there is room for
     [InlineData(300 << 20, 0, 256L << 20)]
     [InlineData(int.MaxValue, 1L << 40, 8192L << 20)]
-    public void Memory_is_read_in_turns_longer_than_the_last_cache(int cache, long available, long bytes) => Assert.Equal(bytes, MachineProbe.BufferBytes(cache, available));
+    public void Memory_is_read_in_turns_longer_than_the_last_cache(int cache, long available, long bytes) => Assert.Equal(bytes, MemoryReader.BufferBytes(cache, available));
 
     [Fact]
     public void The_last_cache_has_a_size() => Assert.InRange(MachineProbe.LastCacheBytes(), 64 << 10, 4L << 30);

@@ -306,10 +306,9 @@ internal static unsafe class IntegerFormats<S, F, I>
         [MethodImpl(Inline)]
         public static void Codes(byte* codes, int quad, int pair, out I low, out I high)
         {
-            S.Nibbles(codes + 64 * quad, pair, out I a, out I b);
-            S.TwoBits(codes + 512 + 32 * quad, pair, out I c, out I d);
-            low = S.Or(a, S.ShiftLeft(c, 4));
-            high = S.Or(b, S.ShiftLeft(d, 4));
+            I x = S.Load((int*)(codes + 64 * quad) + pair * S.Count), rest = S.Load((int*)(codes + 512 + 64 * (quad & 3)) + pair * S.Count);
+            low = S.And(x, S.Set(0x3F3F3F3F));
+            high = S.Or(S.And(S.ShiftRightLogical(x, 2), S.Set(0x30303030)), S.And(S.ShiftRightLogical(rest, quad & 4), S.Set(0x0F0F0F0F)));
         }
         [MethodImpl(Inline)] public static F Scale(byte* record, int row) => Half((ushort*)record + row);
         [MethodImpl(Inline)] public static I Sub(byte* record, int part, int row) => S.LoadSignedBytes(record + 64 + 32 * part + row);

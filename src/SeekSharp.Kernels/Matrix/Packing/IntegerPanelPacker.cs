@@ -76,6 +76,17 @@ internal static unsafe class IntegerPanelPacker
             Unsafe.CopyBlockUnaligned(target, turned, 1024);
             return;
         }
+        if (layout.Six)
+        {
+            Vector128<byte> low = Vector128.Create((byte)0x0F), top = Vector128.Create((byte)0x30);
+            for (int q = 0; q < 8; q++)
+                for (int i = 0; i < 64; i += 16)
+                    (Vector128.Load(turned + q * 128 + i) | ((Vector128.Load(turned + q * 128 + 64 + i) & top) << 2)).Store(target + q * 64 + i);
+            for (int q = 0; q < 4; q++)
+                for (int i = 64; i < 128; i += 16)
+                    ((Vector128.Load(turned + q * 128 + i) & low) | ((Vector128.Load(turned + (q + 4) * 128 + i) & low) << 4)).Store(target + 448 + q * 64 + i);
+            return;
+        }
         int shift = 0;
         if (layout.Four)
         {

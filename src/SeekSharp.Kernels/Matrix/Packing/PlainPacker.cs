@@ -112,6 +112,16 @@ internal static unsafe class PlainPacker
                 target += 512;
                 shift = 4;
             }
+            if (layout.Six)
+            {
+                uint* plane = (uint*)target + (o & 15), rest = plane + 128;
+                for (int q = 0; q < 8; q++)
+                {
+                    plane[16 * q] |= o < 16 ? quads[q] : (quads[q] & 0x30303030) << 2;
+                    if (o >= 16) rest[16 * (q & 3)] |= (quads[q] & 0x0F0F0F0F) << (q & 4);
+                }
+                target += 768;
+            }
             if (layout.Two)
             {
                 uint* plane = (uint*)target + (o & 7);
