@@ -41,13 +41,10 @@ internal readonly record struct IntegerShape(NumberFormat Format, int Blocks, in
     public int ExpandedBytes => (Parts + Mins) * 128 + 1024;
 
     /// <summary>
-    /// The bytes of outputs 0–15 carry bits of outputs 16–31 above their own, s of them: Σ byte · x − Σ (byte mod 2^(8 − s)) · x is 2^(8 − s) times what those bits weigh, exactly. So the upper outputs need not be taken apart from
-    /// the lower ones: with what is missing of them (Q6_K: 4 · low nibble), the difference is 2^<see cref="SharedShift"/> times their sum.
+    /// A byte has nothing but the codes of two outputs, b = low + 16 · high. Then Σ b · x − Σ low · x = 16 · Σ high · x, exactly: the upper outputs' codes need not be taken out of the bytes at all.
+    /// Where there is a zero it is 8, so that 16 times the zero is 128.
     /// </summary>
-    public bool IsShared => Format is NumberFormat.Q4_0 or NumberFormat.Q4_1 or NumberFormat.Q4_K or NumberFormat.Q6_K;
-
-    /// <summary>See <see cref="IsShared"/>. Where there is a zero, 2^SharedShift · Zero = 128.</summary>
-    public int SharedShift => Format == NumberFormat.Q6_K ? 2 : 4;
+    public bool IsShared => Format is NumberFormat.Q4_0 or NumberFormat.Q4_1 or NumberFormat.Q4_K;
 
     /// <summary>The minima are taken off (K formats), not added.</summary>
     public bool MinsAreSubtracted => Sub != 0;

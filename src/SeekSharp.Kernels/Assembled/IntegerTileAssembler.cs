@@ -27,15 +27,17 @@ internal sealed class IntegerTileAssembler
     private readonly AssembledCode _code = new();
     private readonly Assembler c;
     private readonly IntegerShape _shape;
-    private readonly int _rows;
+    private readonly int _rows, _chains;
 
-    private IntegerTileAssembler(IntegerShape shape, int rows) => (c, _shape, _rows) = (_code.C, shape, rows);
+    // Sums of a row and half: of the even quads, and of the odd ones. vpdpbusd takes five cycles until the next may add to its sum; one row or two have too few sums to fill them, least of all while
+    // a core's other thread has half of what is in flight.
+    private IntegerTileAssembler(IntegerShape shape, int rows, int chains = 1) => (c, _shape, _rows, _chains) = (_code.C, shape, rows, chains);
 
     private static AssemblerRegisterZMM Acc(int row, int half) => Zmm(2 * row + half);
-    private AssemblerRegisterZMM Sum(int row, int half) => Zmm(2 * _rows + 2 * row + half);
+    private AssemblerRegisterZMM Sum(int row, int half, int chain = 0) => Zmm(2 * _rows * (chain + 1) + 2 * row + half);
 
     /// <summary>A tile that unpacks in registers: sums start at zero, but for the codebook formats, of which one record is at hand at a time.</summary>
-    public static nint Packed(IntegerShape shape, int rows) => new IntegerTileAssembler(shape, rows).Packed();
+    public static nint Packed(IntegerShape shape, int rows) => new IntegerTileAssembler(shape, rows, chains: rows <= 2 ? 2 : 1).Packed();
 
     /// <summary>A tile over expanded blocks: sums are added to.</summary>
     public static nint Expanded(IntegerShape shape, int rows) => new IntegerTileAssembler(shape, rows).Expanded();
@@ -60,11 +62,11 @@ internal sealed class IntegerTileAssembler
                         Prefetch(quad, Prefetching.Far, second: true);
                         Prefetch(quad, Prefetching.Near, second: false);
                     }
-                    if (_shape.IsShared) return unpack.SharedCodes(quad);
-                    unpack.Codes(quad);
-                    return false;
-                }, Zmm(IntegerUnpacker.Low), Zmm(IntegerUnpacker.High), Zmm(IntegerUnpacker.Rest), Zmm(IntegerUnpacker.Broadcast));
+                    if (_shape.IsShared) unpack.SharedCodes(quad);
+                    else unpack.Codes(quad);
+                }, Zmm(IntegerUnpacker.Low), Zmm(IntegerUnpacker.High), Zmm(IntegerUnpacker.Broadcast));
                 unpack.Scales(part);
+                Join();
                 if (_shape.IsShared) Separate();
                 End(Zmm(IntegerUnpacker.Scale), Zmm(IntegerUnpacker.Scale + 1), Zmm(IntegerUnpacker.Low));
             }
@@ -100,8 +102,7 @@ internal sealed class IntegerTileAssembler
                 {
                     c.vmovdqa32(low, __zmmword_ptr[r10 + codes + 128 * quad]);
                     c.vmovdqa32(high, __zmmword_ptr[r10 + codes + 128 * quad + 64]);
-                    return false;
-                }, low, high, passing, broadcast);
+                }, low, high, broadcast);
                 c.vmovaps(scaleLow, __zmmword_ptr[r10 + 128 * part]);
                 c.vmovaps(scaleHigh, __zmmword_ptr[r10 + 128 * part + 64]);
                 End(scaleLow, scaleHigh, passing);
@@ -238,11 +239,13 @@ internal sealed class IntegerTileAssembler
         c.jnz(record);
     }
 
-    // Integers start at −zero · Σ x; the record has it times 128. Shared, the upper ones are 2^SharedShift times theirs above the lower ones.
+    // Integers start at −zero · Σ x; the record has it times 128. Where bytes are shared, the upper ones start 16 times that above the lower ones.
     private void Begin(int part, int zero, bool shared)
     {
         for (int i = 0; i < _rows; i++)
         {
+            for (int chain = 1; chain < _chains; chain++)
+                for (int h = 0; h < 2; h++) c.vpxord(Sum(i, h, chain), Sum(i, h, chain), Sum(i, h, chain));
             if (zero == 0)
             {
                 c.vpxord(Sum(i, 0), Sum(i, 0), Sum(i, 0));
@@ -258,29 +261,36 @@ internal sealed class IntegerTileAssembler
         }
     }
 
-    // load: is there more for the upper outputs, in rest?
-    private void Quads(int part, Func<int, bool> load, AssemblerRegisterZMM low, AssemblerRegisterZMM high, AssemblerRegisterZMM rest, AssemblerRegisterZMM broadcast)
+    private void Quads(int part, Action<int> load, AssemblerRegisterZMM low, AssemblerRegisterZMM high, AssemblerRegisterZMM broadcast)
     {
         int count = 8 / _shape.Parts;
         for (int quad = part * count; quad < (part + 1) * count; quad++)
         {
-            bool more = load(quad);
+            load(quad);
             for (int i = 0; i < _rows; i++)
             {
                 c.vpbroadcastd(broadcast, __dword_ptr[Rows[i] + r15 + 4 * quad]);
-                c.vpdpbusd(Sum(i, 0), low, broadcast);
-                c.vpdpbusd(Sum(i, 1), high, broadcast);
-                if (more) c.vpdpbusd(Sum(i, 1), rest, broadcast);
+                int chain = quad % _chains;
+                c.vpdpbusd(Sum(i, 0, chain), low, broadcast);
+                c.vpdpbusd(Sum(i, 1, chain), high, broadcast);
             }
         }
     }
 
+    private void Join()
+    {
+        for (int chain = 1; chain < _chains; chain++)
+            for (int i = 0; i < _rows; i++)
+                for (int h = 0; h < 2; h++) c.vpaddd(Sum(i, h), Sum(i, h), Sum(i, h, chain));
+    }
+
+    // What the upper outputs' sums have above the lower ones' is 16 times theirs.
     private void Separate()
     {
         for (int i = 0; i < _rows; i++)
         {
             c.vpsubd(Sum(i, 1), Sum(i, 1), Sum(i, 0));
-            c.vpsrad(Sum(i, 1), Sum(i, 1), (byte)_shape.SharedShift);
+            c.vpsrad(Sum(i, 1), Sum(i, 1), 4);
         }
     }
 

@@ -11,7 +11,7 @@ namespace SeekSharp.Kernels;
 /// </summary>
 internal sealed class IntegerUnpacker(AssembledCode code, IntegerShape shape)
 {
-    public const int Low = 16, High = 17, Broadcast = 18, Scale = 19, Rest = 21;
+    public const int Low = 16, High = 17, Broadcast = 18, Scale = 19;
     private const int Temp = 21, RecordScale = 24, RecordMin = 26, Fourth = 28, Third = 29, Second = 30, Mask = 31;
     private readonly Assembler c = code.C;
 
@@ -37,7 +37,6 @@ internal sealed class IntegerUnpacker(AssembledCode code, IntegerShape shape)
             case NumberFormat.Q6_K:
                 code.Fill(Second, 0x30303030);
                 code.Fill(Third, 0x3F3F3F3F);
-                code.Fill(Fourth, 0x3C3C3C3C);
                 break;
             case NumberFormat.IQ4_NL or NumberFormat.IQ4_XS:
                 code.Table(Second, Raised(Codebooks.Iq4));
@@ -180,25 +179,11 @@ internal sealed class IntegerUnpacker(AssembledCode code, IntegerShape shape)
         }
     }
 
-    /// <summary>
-    /// Codes of 4 inputs for sums that are taken from each other (<see cref="IntegerShape.IsShared"/>): the lower outputs' codes in zmm16; in zmm17 the same bytes with what they carry of the upper outputs' above; and what is
-    /// missing of these, if anything, in zmm21. Cheaper than to take the two apart.
-    /// </summary>
-    /// <returns>Something is missing.</returns>
-    public bool SharedCodes(int quad)
+    /// <summary>Of 4 inputs the lower outputs' codes in zmm16, and the bytes that they share with the upper outputs' in zmm17 (<see cref="IntegerShape.IsShared"/>).</summary>
+    public void SharedCodes(int quad)
     {
-        AssemblerRegisterZMM rest = Zmm(Rest);
         c.vmovdqu32(Zmm(High), __zmmword_ptr[r11 + 64 * quad]);
-        if (shape.Format != NumberFormat.Q6_K)
-        {
-            c.vpandd(Zmm(Low), Zmm(High), Zmm(Mask));
-            return false;
-        }
-        c.vpandd(Zmm(Low), Zmm(High), Zmm(Third));
-        if (quad < 4) c.vpslld(rest, __zmmword_ptr[r11 + 512 + 64 * quad], 2);
-        else c.vpsrld(rest, __zmmword_ptr[r11 + 512 + 64 * (quad - 4)], 2);
-        c.vpandd(rest, rest, Zmm(Fourth));
-        return true;
+        c.vpandd(Zmm(Low), Zmm(High), Zmm(Mask));
     }
 
     private void OneBit(int offset, int lowBits, int highBits)
