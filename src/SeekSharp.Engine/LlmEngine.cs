@@ -67,16 +67,14 @@ internal sealed class LlmEngine : IDisposable
         {
             string version = typeof(LlmEngine).Assembly.ManifestModule.ModuleVersionId.ToString(); // another build may compute other bits
             _memory.Prefixes.DiskRoot = space => BlockKey.Root(Options.ModelIdentity, space.Adapter, _weights, $"{Pool.Layout.Format}", model.Options.Exact ? "exact" : "default",
-                mtp ? "mtp" : "", KernelTable.Current.Name, version, space.Tenant);
+                mtp ? "mtp" : "", KernelTable.Current.Name, KernelTable.Current.AttentionForm, version, space.Tenant);
             _memory.Prefixes.Disk = Options.Disk;
         }
         _metrics = new EngineMetrics(Options.ModelName);
         SchedulerOptions scheduler = Options.Scheduler;
-        _scheduler = new Scheduler(_memory, scheduler with
-        {
-            LongParts = scheduler.LongParts || model.ExpertCounts is not null,
-            PartWhileReading = Math.Max(scheduler.PartWhileReading, Math.Min(scheduler.MaxTokens, RowsOfExpert * model.Config.NRoutedExperts / Math.Max(1, model.Config.NumExpertsPerTok))),
-        })
+        // Where experts are read as they are needed, a hundred tokens go to nearly all of them, so that every part of a prompt has them all read again.
+        int worth = model.ExpertCounts is not null ? scheduler.MaxTokens : RowsOfExpert * model.Config.NRoutedExperts / Math.Max(1, model.Config.NumExpertsPerTok);
+        _scheduler = new Scheduler(_memory, scheduler with { PartWhileReading = Math.Max(scheduler.PartWhileReading, Math.Min(scheduler.MaxTokens, worth)) })
         {
             Ended = _metrics.Ended,
             OthersWork = model.Turns is { } turns ? () => turns.IsContended : null,

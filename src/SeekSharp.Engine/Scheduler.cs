@@ -23,15 +23,10 @@ internal sealed record SchedulerOptions
     /// <summary>Time that a step may take while only prompts are read: after it a request can be cancelled, and its progress be told.</summary>
     public TimeSpan StepWhileReading { get; init; } = TimeSpan.FromMilliseconds(400);
     /// <summary>
-    /// Tokens that a step may have while only prompts are read even if they take longer than <see cref="StepWhileReading"/>, at least 1: with fewer, a large model would spend its time reading
-    /// weights rather than using them.
+    /// Tokens that a step may have while only prompts are read, at least 1, whatever time they take and however few any step has had before: with fewer, a large model would spend its time
+    /// reading weights rather than using them.
     /// </summary>
     public int PartWhileReading { get; init; } = 64;
-    /// <summary>
-    /// While only prompts are read, steps have <see cref="MaxTokens"/> whatever time they take: for a model whose experts are read as they are needed. A hundred tokens go to nearly all experts,
-    /// so that every part of a prompt has them all read again.
-    /// </summary>
-    public bool LongParts { get; init; }
 }
 
 /// <summary>
@@ -110,12 +105,10 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
         // 4. No step is much larger than any before it: a prediction reaches only so far.
         int decoding = _batch.Count;
         double alone = Cost.Predict(decoding, work);
-        bool alonePrompts = decoding == 0 && OthersWork?.Invoke() != true, whole = alonePrompts && options.LongParts;
-        double seconds = whole ? double.PositiveInfinity
-            : alonePrompts ? Math.Max(options.StepWhileReading.TotalSeconds - alone, Cost.Added(options.PartWhileReading, 0))
-            : Math.Max(options.StepWhileDecoding.TotalSeconds, 1.5 * alone) - alone;
-        int most = whole ? int.MaxValue : decoding == 0 ? Math.Max(128, 4 * Cost.LargestStep) : Math.Max(16, 2 * Cost.LargestStep);
-        Read(seconds, Math.Min(options.MaxTokens - decoding, most));
+        bool alonePrompts = decoding == 0 && OthersWork?.Invoke() != true;
+        double seconds = (alonePrompts ? options.StepWhileReading.TotalSeconds : Math.Max(options.StepWhileDecoding.TotalSeconds, 1.5 * alone)) - alone;
+        int free = alonePrompts ? Math.Min(options.PartWhileReading, options.MaxTokens) : 0, most = decoding == 0 ? Math.Max(128, 4 * Cost.LargestStep) : Math.Max(16, 2 * Cost.LargestStep);
+        Read(seconds, Math.Min(options.MaxTokens - decoding, Math.Max(most, free)), free);
         return _batch;
     }
 
@@ -204,7 +197,8 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
     }
 
     // Prompts, by rank; but where several are read, the one with the least left may have half of the time, so that a short one does not wait for a long one's end.
-    private void Read(double seconds, int tokens)
+    // Of the tokens as many as are free count whatever time they take.
+    private void Read(double seconds, int tokens, int free)
     {
         Sequence? first = null, shortest = null;
         foreach (Sequence s in _running)
@@ -215,30 +209,32 @@ internal sealed class Scheduler(KvMemory memory, SchedulerOptions options)
         }
         if (first is null) return;
         if (shortest == first || shortest!.Priority != first.Priority) shortest = null;
-        if (shortest is not null) ReadPart(shortest, ref seconds, ref tokens, seconds / 2, 0);
+        if (shortest is not null) free -= ReadPart(shortest, ref seconds, ref tokens, seconds / 2, free / 2);
         for (int i = 0; i < _running.Count && tokens > 0; i++)
         {
             Sequence s = _running[i];
             if (s == shortest || !IsReading(s)) continue;
-            ReadPart(s, ref seconds, ref tokens, seconds, s == first ? ShortestPart : 0);
+            free -= ReadPart(s, ref seconds, ref tokens, seconds, Math.Max(free, s == first ? ShortestPart : 0));
             i = _running.IndexOf(s, 0, Math.Min(i + 1, _running.Count)) is int at && at >= 0 ? at : i - 1;
         }
     }
 
-    private void ReadPart(Sequence s, ref double seconds, ref int tokens, double share, int least)
+    // How many tokens of it.
+    private int ReadPart(Sequence s, ref double seconds, ref int tokens, double share, int least)
     {
-        if (!memory.Extend(s, hurry: _batch.Count > 0)) return; // it is being read from the disk
-        if (IsBehind(s)) return;
+        if (!memory.Extend(s, hurry: _batch.Count > 0)) return 0; // it is being read from the disk
+        if (IsBehind(s)) return 0;
         int count = Math.Min(Math.Min(s.Left, tokens), Math.Max(Cost.Within(share, s.Computed), least));
-        if (count <= 0) return;
+        if (count <= 0) return 0;
         count = memory.Reach(s, s.Computed + count) - s.Computed;
         // No memory: it waits for others to end, if any of them gets on. Else it makes itself room.
-        if (count <= 0 && _batch.Count > 0) return;
+        if (count <= 0 && _batch.Count > 0) return 0;
         count = Math.Max(count, 1);
-        if (!Reserve(s, s.Computed + count)) return;
+        if (!Reserve(s, s.Computed + count)) return 0;
         _batch.Add(new(s, s.Computed, count));
         seconds -= Cost.Added(count, StepCost.Work(s.Computed, count));
         tokens -= count;
+        return count;
     }
 
     // Somebody before it computes what it needs next (n choices of one request begin together, and so do requests with a common system message): it takes that over when it is there.

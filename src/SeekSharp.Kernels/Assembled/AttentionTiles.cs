@@ -7,6 +7,9 @@ namespace SeekSharp.Kernels;
 /// </summary>
 internal interface IAttentionForm
 {
+    /// <summary>What it multiplies bf16 with.</summary>
+    static abstract string Name { get; }
+
     /// <summary>In the matrix unit, 16 rows at a time.</summary>
     static abstract bool Matrices { get; }
 
@@ -27,18 +30,21 @@ internal unsafe struct AttentionTiles
 
     internal readonly struct InMatrices : IAttentionForm
     {
+        public static string Name => "amx-bf16";
         public static bool Matrices => true;
         public static bool Pairs => true;
     }
 
     internal readonly struct InPairs : IAttentionForm
     {
+        public static string Name => "avx512-bf16";
         public static bool Matrices => false;
         public static bool Pairs => true;
     }
 
     internal readonly struct InFloats : IAttentionForm
     {
+        public static string Name => "fp32";
         public static bool Matrices => false;
         public static bool Pairs => false;
     }

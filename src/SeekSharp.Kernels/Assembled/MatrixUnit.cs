@@ -10,12 +10,15 @@ internal static unsafe partial class MatrixUnit
 {
     private const int ArchPrctl = 158, RequestPermission = 0x1023, TileData = 18; // arch/x86/include/uapi/asm/prctl.h
 
+    /// <summary>The environment variable that leaves the unit alone where it is 0.</summary>
+    public const string Variable = "SEEKSHARP_AMX";
+
     /// <summary>Has this process the unit with bf16? Asked of processor and system once.</summary>
     public static bool IsSupported => Support.Value;
 
     private static readonly Lazy<bool> Support = new(() =>
     {
-        if (!OperatingSystem.IsLinux() || !MachineProbe.HasMatrixUnit) return false;
+        if (!OperatingSystem.IsLinux() || !MachineProbe.HasMatrixUnit || Environment.GetEnvironmentVariable(Variable) == "0") return false;
         try
         {
             return syscall(ArchPrctl, RequestPermission, TileData) == 0;

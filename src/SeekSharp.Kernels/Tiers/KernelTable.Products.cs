@@ -44,6 +44,9 @@ internal sealed unsafe partial class KernelTable
     public delegate*<GroupedQueryArguments*, int, int, int, byte*, void> GroupedQuery { get; private set; }
     public delegate*<LatentArguments*, int, int, byte*, void> Latent { get; private set; }
 
+    /// <summary>What attention multiplies a bf16 cache with. Its results' last bits depend on it.</summary>
+    public string AttentionForm { get; private set; } = "fp32";
+
     // ProbeKernels.
     public delegate*<byte*, long, int> ReadMemory { get; private set; }
     public delegate*<int, byte*, double> PeakFp32 { get; private set; }
@@ -76,6 +79,7 @@ internal sealed unsafe partial class KernelTable
 
     private void FillAttention<T>() where T : struct, IAttentionForm
     {
+        AttentionForm = T.Name;
         AttentionScratch = &AssembledAttention<T>.ScratchBytes;
         GroupedQuery = &AssembledAttention<T>.GroupedQuery;
         Latent = &AssembledAttention<T>.Latent;

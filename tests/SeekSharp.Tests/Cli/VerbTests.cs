@@ -186,4 +186,14 @@ public sealed class VerbTests
         SeekSharpProgram.Outcome info = SeekSharpProgram.RunWith(null, new() { [KernelTable.Variable] = tier }, "info", "--json");
         Assert.Equal(tier, Json(info).GetProperty("tier").GetString());
     }
+
+    [Fact]
+    public void Info_prints_what_attention_multiplies_with()
+    {
+        Assert.Equal(KernelTable.Current.AttentionForm, Json(SeekSharpProgram.Run("info", "--json")).GetProperty("attention").GetString());
+        if (KernelTable.Current.Tier == KernelTier.Assembled)
+            Assert.Equal(MatrixUnit.IsSupported ? "amx-bf16" : MachineProbe.HasFastBF16 ? "avx512-bf16" : "fp32", KernelTable.Current.AttentionForm);
+        string without = Json(SeekSharpProgram.RunWith(null, new() { [MatrixUnit.Variable] = "0" }, "info", "--json")).GetProperty("attention").GetString()!; // as where the system refuses the unit
+        Assert.Equal(KernelTable.Current.Tier == KernelTier.Assembled && MachineProbe.HasFastBF16 ? "avx512-bf16" : "fp32", without);
+    }
 }

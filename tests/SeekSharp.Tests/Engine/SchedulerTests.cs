@@ -126,7 +126,7 @@ public sealed class SchedulerTests
         using var bench = new Bench(1000, new SchedulerOptions { PartWhileReading = 96 }, (0, 0.1, 0)); // a tenth of a second a token
         Sequence first = bench.Add(500, seed: 1);
         bench.Step();
-        Assert.InRange(bench.Step().Single().Count, 90, 100);
+        Assert.Equal(96, bench.Step().Single().Count);
         while (first.Generated.IsEmpty) bench.Step();
         bench.Add(1000, seed: 2);
         var step = bench.Step();
@@ -135,9 +135,9 @@ public sealed class SchedulerTests
     }
 
     [Fact]
-    public void Long_parts_take_whatever_time_they_take_unless_somebody_decodes()
+    public void Parts_worth_reading_take_whatever_time_they_take_unless_somebody_decodes()
     {
-        using var bench = new Bench(1000, new SchedulerOptions { LongParts = true });
+        using var bench = new Bench(1000, new SchedulerOptions { PartWhileReading = 512 });
         Sequence first = bench.Add(1100, seed: 1);
         Assert.Equal(512, bench.Step().Single().Count);
         bench.Scheduler.Cost.Learn(512, StepCost.Work(0, 512), 100);
@@ -148,6 +148,16 @@ public sealed class SchedulerTests
         var step = bench.Step();
         Assert.Equal((first, 1), (step[0].Sequence, step[0].Count));
         Assert.InRange(step[1].Count, 8, 300);
+    }
+
+    [Fact]
+    public void Two_prompts_share_the_tokens_that_a_part_may_have()
+    {
+        using var bench = new Bench(1000, new SchedulerOptions { PartWhileReading = 128 }, (0, 0.1, 0)); // a tenth of a second a token
+        Sequence first = bench.Add(1000, seed: 1), second = bench.Add(500, seed: 2);
+        bench.Step();
+        var step = bench.Step();
+        Assert.Equal([(second, 64), (first, 64)], step.Select(p => (p.Sequence, p.Count)));
     }
 
     [Fact]
