@@ -81,7 +81,7 @@ def main():
     result = {"date": datetime.date.today().isoformat(), "cpu": cpu, "cores": os.cpu_count(), "peer": options.peer, "deep": options.deep, "kv": options.kv, "also_kv": options.also_kv, "tier": options.tier, "sequences": options.sequences, "models": {}}
     if options.append and os.path.exists(options.out):
         result["models"] = json.load(open(options.out))["models"]
-    print(f"{'model':24} {'prefill':>8} {'peer':>8} {'ratio':>6}   {'decode':>8} {'peer':>8} {'ratio':>6}   of bandwidth", flush=True)
+    print(f"{'model':24} {'prefill':>8} {'peer':>8} {'ratio':>6}   {'decode':>8} {'peer':>8} {'ratio':>6}{'' if options.sequences else '   of bandwidth'}", flush=True)
     for model in options.models:
         name = os.path.basename(model)
         before = result["models"].get(name, {}).get("pairs", [])
@@ -93,12 +93,15 @@ def main():
         row = {}
         for what in ("prefill", "decode") + (("also_prefill", "also_decode") if options.deep and options.also_kv else ()):
             row[what] = {"ours": statistics.median(p[what][0] for p in pairs), "peer": statistics.median(p[what][1] for p in pairs), "ratio": statistics.median(p[what][0] / p[what][1] for p in pairs)}
-        for share in ("decode_bandwidth_share", "decode_bandwidth_share_in_turn"):
-            row[share] = statistics.median(p["ours"][-1].get(share, 0) for p in pairs)
-        row["prefill_product_share"] = statistics.median(p["ours"][0].get("prefill_product_gops", 0) / p["ours"][0].get("int8_tile_median_gops", 1) for p in pairs) # of the tile's rate
+        shares = ""
+        if not options.sequences:
+            for share in ("decode_bandwidth_share", "decode_bandwidth_share_in_turn"):
+                row[share] = statistics.median(p["ours"][-1].get(share, 0) for p in pairs)
+            row["prefill_product_share"] = statistics.median(p["ours"][0]["prefill_product_gops"] / p["ours"][0]["int8_tile_median_gops"] for p in pairs)  # of the tile's rate
+            shares = f"   {row['decode_bandwidth_share']:.0%} ({row['decode_bandwidth_share_in_turn']:.0%} in turn with reading), products {row['prefill_product_share']:.0%} of the tile"
         result["models"][name] = {"medians": row, "pairs": pairs}
         p, d = row["prefill"], row["decode"]
-        print(f"{name:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×   {row['decode_bandwidth_share']:.0%} ({row['decode_bandwidth_share_in_turn']:.0%} in turn with reading), products {row['prefill_product_share']:.0%} of the tile", flush=True)
+        print(f"{name:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×{shares}", flush=True)
         if "also_prefill" in row:
             p, d = row["also_prefill"], row["also_decode"]
             print(f"{'  --kv ' + options.also_kv:24} {p['ours']:8.1f} {p['peer']:8.1f} {p['ratio']:5.2f}×   {d['ours']:8.1f} {d['peer']:8.1f} {d['ratio']:5.2f}×", flush=True)

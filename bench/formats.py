@@ -28,6 +28,7 @@ def products(out, formats):
 
 
 def files(out, folder, formats):
+    os.makedirs(folder, exist_ok=True)
     for name in formats.split(",") if formats else [*random_model.TYPES, "F8_E4M3"]:
         path = os.path.join(folder, name if name == "F8_E4M3" else name + ".gguf")
         if not os.path.exists(path):

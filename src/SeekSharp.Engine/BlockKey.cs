@@ -12,7 +12,7 @@ namespace SeekSharp.Engine;
 internal readonly record struct BlockKey(ulong High, ulong Low)
 {
     /// <summary>A chain's beginning. Two roots are the same only if every part is.</summary>
-    /// <param name="parts">Model, adapter, weight version, cache format, kernel tier, program version, tenant.</param>
+    /// <param name="parts">Model, adapter, weight version, cache format, kernel tier and what attention multiplies with, program version, tenant.</param>
     public static BlockKey Root(params ReadOnlySpan<string> parts)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -48,7 +48,6 @@ internal static class PlainBench
         ModelSize size = ModelSize.Of(run.Folder.LoadWeights(), model.Config);
         long keysAndValues = engine.Pool.Layout.BlockBytes / KvBlock.Tokens * (depth + decode / 2); // that a token of the answer reads, on average
         long touched = size.BytesPerToken + keysAndValues;
-        double inTurn = decode > 0 ? BandwidthShare.Measure(run, engine, new Sequence(ids.AsSpan(0, depth + 1), SamplingParams.Greedy with { MaxTokens = decode + 1 }), touched) : 0; // the prompt is in the cache
         // A prompt's tokens do not meet the output matrix. What else a prompt takes time for lowers the share.
         double prefillGops = prefillSpeed * 2 * (size.ActiveParameters - (long)model.VocabularySize * model.Config.HiddenSize) / 1e9;
 
@@ -75,10 +74,11 @@ internal static class PlainBench
         report["fp32_tile_gflops"] = Math.Round(machine.Fp32.Best, 1);
         report["fp32_tile_median_gflops"] = Math.Round(machine.Fp32.Median, 1);
         report["decode_bandwidth_share"] = Math.Round(decodeSpeed * touched / bandwidth, 4);
-        report["decode_bandwidth_share_in_turn"] = Math.Round(inTurn, 4);
         if (speculation.Options != SpeculationOptions.None)
             report["speculation"] = new JsonObject(Enum.GetValues<DraftKind>().Select(kind => (kind, Of: engine.Speculated(kind))).Where(s => s.Of.Proposed > 0)
                 .Select(s => KeyValuePair.Create<string, JsonNode?>(s.kind.ToString().ToLowerInvariant(), new JsonObject { ["proposed"] = s.Of.Proposed, ["accepted"] = s.Of.Accepted, ["rate"] = Math.Round(s.Of.Rate, 4) })));
+        double inTurn = decode > 0 ? BandwidthShare.Measure(run, engine, new Sequence(ids.AsSpan(0, depth + 1), SamplingParams.Greedy with { MaxTokens = decode + 1 }), touched) : 0; // the prompt is in the cache; behind what is counted above
+        report["decode_bandwidth_share_in_turn"] = Math.Round(inTurn, 4);
         List<string> lines = [];
         if (prefill > 0) lines.Add($"prefill  {prefill,6} tokens at depth {depth}: {prefillSpeed,8:0.0} tokens/s");
         if (decode > 0) lines.Add($"decode   {decode,6} tokens at depth {depth}: {decodeSpeed,8:0.0} tokens/s, {decodeSpeed * touched / bandwidth * 100:0}% of the memory's {bandwidth / 1e9:0.0} GB/s{(inTurn > 0 ? $", {inTurn * 100:0}% in turn with reading" : "")}");
